@@ -1,0 +1,36 @@
+/// A family of models as the registry knows it: how its checkpoints are checked and loaded.
+package struct ModelFamily: Sendable {
+    package var name: String
+    /// Maps the files and builds the pipeline.
+    /// - Throws: a typed error naming the file, tensor or JSON path that can't be used.
+    package var load: @Sendable (ModelEntry) throws -> any Pipeline
+    /// Reads configurations and headers only, and lists everything that `load` would complain about.
+    package var check: @Sendable (ModelEntry) -> CheckReport
+
+    package init(
+        name: String,
+        load: @escaping @Sendable (ModelEntry) throws -> any Pipeline,
+        check: @escaping @Sendable (ModelEntry) -> CheckReport
+    ) {
+        self.name = name
+        self.load = load
+        self.check = check
+    }
+}
+
+/// What a look at a checkpoint's headers found.
+package struct CheckReport: Codable, Sendable, Equatable {
+    /// One line a problem, naming file and tensor or JSON path; empty means the checkpoint loads.
+    package var problems: [String]
+    /// What is there: one line a part, such as "text model: 12 layers, 640 wide, bfloat16".
+    package var summary: [String]
+    package var parameterCount: Int
+    package var weightBytes: Int
+
+    package init(problems: [String], summary: [String], parameterCount: Int, weightBytes: Int) {
+        self.problems = problems
+        self.summary = summary
+        self.parameterCount = parameterCount
+        self.weightBytes = weightBytes
+    }
+}
