@@ -1,0 +1,75 @@
+// Element loops and matrix tiles of Triptych's tensors, in plain C.
+//
+// Every kernel exists once as source (the vector/ headers) and is compiled for three instruction sets; a table of
+// function pointers holds each variant. All arrays are dense float32 unless a dtype says otherwise, and need no alignment.
+// One element's arithmetic never depends on where it lies in a vector: tails run through the same vector code,
+// padded, so that results do not change with batch or neighbours.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// Dtypes in which weights are stored.
+enum { TK_FLOAT32 = 0, TK_FLOAT16 = 1, TK_BFLOAT16 = 2 };
+
+/// Activation functions.
+enum { TK_IDENTITY = 0, TK_SILU = 1, TK_GELU = 2, TK_GELU_TANH = 3, TK_RELU = 4 };
+
+/// Instruction sets, weakest first.
+enum { TK_ISA_BASELINE = 0, TK_ISA_AVX2 = 1, TK_ISA_AVX512 = 2 };
+
+/// Immutable tables, hence safe to share.
+typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
+    const char *name;
+
+    /// y[i] = x[i], widened to float32.
+    void (*widen)(int dtype, const void *x, float *y, size_t count);
+
+    /// y[i] = f(x[i]); x may be y.
+    void (*activate)(int activation, const float *x, float *y, size_t count);
+    /// y[i] = f(gate[i]) * x[i].
+    void (*gate)(int activation, const float *gate, const float *x, float *y, size_t count);
+    /// y[i] = a[i] + b[i].
+    void (*add)(const float *a, const float *b, float *y, size_t count);
+    /// y[i] += scale * x[i].
+    void (*add_scaled)(const float *x, float scale, float *y, size_t count);
+    /// y[i] = scale * x[i].
+    void (*scale)(const float *x, float scale, float *y, size_t count);
+
+    /// y = x * rsqrt(mean(x^2) + epsilon) * weight, for each row of `width`.
+    void (*rms_norm)(const float *x, const float *weight, float *y, size_t rows, size_t width, float epsilon);
+    /// y = (x - mean) * rsqrt(variance + epsilon) * weight + bias, for each row of `width`.
+    void (*layer_norm)(const float *x, const float *_Nullable weight, const float *_Nullable bias, float *y,
+                       size_t rows, size_t width, float epsilon);
+    /// Mean and sum of squared deviations of every group of channels over `positions` × (channels / groups) values.
+    /// `scratch` holds 2 × channels floats.
+    void (*group_moments)(const float *x, size_t positions, size_t channels, size_t groups, double *means,
+                          double *deviations, float *scratch);
+    /// y[p][c] = f(x[p][c] * scale[c] + shift[c]).
+    void (*scale_shift)(int activation, const float *x, const float *scale, const float *shift, float *y,
+                        size_t positions, size_t channels);
+
+    /// Rotary embedding of one row of heads × width in the half-split layout; cosines and sines hold width / 2 values.
+    void (*rotate)(const float *x, const float *cosines, const float *sines, float *y, size_t heads, size_t width);
+
+    /// y[r][n] = sum over k of x[r][k] * w[n][k], for `rows` rows of x and `outputs` rows of w: the weights are read
+    /// once, in their dtype. x rows are `x_stride` floats apart, w rows `w_stride` elements, y rows `y_stride` floats.
+    /// Each element is the same chain of multiply-adds whatever `rows` and `outputs` are.
+    void (*dot_rows)(const float *x, size_t x_stride, size_t rows, int dtype, const void *w, size_t w_stride,
+                     size_t outputs, size_t depth, float *y, size_t y_stride);
+    /// y[r][n] = f(y[r][n] + bias[n]) + residual[r][n].
+    void (*finish_rows)(int activation, const float *_Nullable bias, const float *_Nullable residual,
+                        size_t residual_stride, float *y, size_t y_stride, size_t rows, size_t columns);
+
+    /// One query head against `length` keys and values by online softmax: out[width].
+    void (*attend_row)(const float *query, const float *keys, const float *values, size_t stride, size_t length,
+                       size_t width, float scale, float *out);
+} tk_kernels;
+
+/// The kernels of one instruction set, or NULL where this processor, its operating system or this build lacks it.
+const tk_kernels *_Nullable tk_kernels_for(int isa);
+
+#pragma clang assume_nonnull end

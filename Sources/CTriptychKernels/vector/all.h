@@ -1,0 +1,27 @@
+// Everything one variant consists of; included once by each kernels_*.c.
+#include "vector.h"
+
+#include "functions.h"
+
+#include "elementwise.h"
+#include "normalization.h"
+#include "dot.h"
+#include "attention.h"
+
+const tk_kernels TK_TABLE = {
+    .name = TK_NAME,
+    .widen = widen,
+    .activate = activate,
+    .gate = gate,
+    .add = add,
+    .add_scaled = add_scaled,
+    .scale = scale,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .group_moments = group_moments,
+    .scale_shift = scale_shift,
+    .rotate = rotate,
+    .dot_rows = dot_rows,
+    .finish_rows = finish_rows,
+    .attend_row = attend_row,
+};

@@ -1,0 +1,65 @@
+// Few rows against many weights: both operands lie along the depth, so nothing is packed and the weights are read once.
+// Every (row, output) pair owns one vector accumulator that walks the depth in steps of TK_LANES, and is summed in one
+// fixed tree: the shape of the tile it is computed in leaves no trace in it.
+
+enum { DOT_OUTPUTS = 4, DOT_ROWS = 4 };
+
+INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const char *w, size_t w_bytes, int outputs,
+                     size_t depth, float *y, size_t y_stride) {
+    vec total[DOT_ROWS][DOT_OUTPUTS];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int n = 0; n < outputs; n++) total[r][n] = (vec){0};
+    size_t k = 0;
+    for (; k + TK_LANES <= depth; k += TK_LANES) {
+        vec weights[DOT_OUTPUTS];
+#pragma clang loop unroll(full)
+        for (int n = 0; n < outputs; n++) weights[n] = load_stored(dtype, w + n * w_bytes, k);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            const vec v = load(x + r * x_stride + k);
+#pragma clang loop unroll(full)
+            for (int n = 0; n < outputs; n++) total[r][n] = fma_(v, weights[n], total[r][n]);
+        }
+    }
+    if (k < depth)
+        for (int r = 0; r < rows; r++) {
+            const vec v = load_part(x + r * x_stride + k, depth - k);
+            for (int n = 0; n < outputs; n++)
+                total[r][n] = fma_(v, load_stored_part(dtype, w + n * w_bytes, k, depth - k), total[r][n]);
+        }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int n = 0; n < outputs; n++) y[r * y_stride + n] = sum(total[r][n]);
+}
+
+INLINE void dot_block(const float *x, size_t x_stride, size_t rows, int dtype, const char *w, size_t w_bytes,
+                      int outputs, size_t depth, float *y, size_t y_stride) {
+    for (; rows >= 4; rows -= 4, x += 4 * x_stride, y += 4 * y_stride)
+        dot_tile(x, x_stride, 4, dtype, w, w_bytes, outputs, depth, y, y_stride);
+    switch (rows) {
+    case 3: dot_tile(x, x_stride, 3, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+    case 2: dot_tile(x, x_stride, 2, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+    case 1: dot_tile(x, x_stride, 1, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+    }
+}
+
+INLINE void dot_typed(const float *x, size_t x_stride, size_t rows, int dtype, const char *w, size_t w_bytes,
+                      size_t outputs, size_t depth, float *y, size_t y_stride) {
+    for (; outputs >= DOT_OUTPUTS; outputs -= DOT_OUTPUTS, w += DOT_OUTPUTS * w_bytes, y += DOT_OUTPUTS)
+        dot_block(x, x_stride, rows, dtype, w, w_bytes, DOT_OUTPUTS, depth, y, y_stride);
+    for (; outputs > 0; outputs--, w += w_bytes, y++)
+        dot_block(x, x_stride, rows, dtype, w, w_bytes, 1, depth, y, y_stride);
+}
+
+static void dot_rows(const float *x, size_t x_stride, size_t rows, int dtype, const void *w, size_t w_stride,
+                     size_t outputs, size_t depth, float *y, size_t y_stride) {
+    const size_t w_bytes = w_stride * element_size(dtype);
+    switch (dtype) {
+    case TK_FLOAT32: dot_typed(x, x_stride, rows, TK_FLOAT32, w, w_bytes, outputs, depth, y, y_stride); break;
+    case TK_FLOAT16: dot_typed(x, x_stride, rows, TK_FLOAT16, w, w_bytes, outputs, depth, y, y_stride); break;
+    case TK_BFLOAT16: dot_typed(x, x_stride, rows, TK_BFLOAT16, w, w_bytes, outputs, depth, y, y_stride); break;
+    }
+}
