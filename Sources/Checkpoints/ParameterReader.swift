@@ -1,0 +1,111 @@
+package import Tensors
+
+/// Hands a network its parameters by name and keeps account of them.
+///
+/// A reader stands at one place of the network's tree: `reader["layers"][0]["self_attn"]["q_proj"]` reads
+/// `layers.0.self_attn.q_proj.weight` as `tensor("weight", [out, in])`. Layers take the reader of their own place.
+package struct ParameterReader {
+    private let source: ParameterSource
+    private let path: String
+
+    init(_ source: ParameterSource, path: String = "") {
+        self.source = source
+        self.path = path
+    }
+
+    package subscript(name: String) -> ParameterReader {
+        ParameterReader(source, path: key(name))
+    }
+
+    package subscript(index: Int) -> ParameterReader { self[String(index)] }
+
+    /// Takes the parameter `name`, which must have this shape and must not have been taken before.
+    ///
+    /// While keys are accounted for, the result is a placeholder of the same rank without data.
+    package func tensor(_ name: String, _ shape: [Int]) -> StoredTensor {
+        source.take(key(name), shape)
+    }
+
+    /// Takes `name` if it is there and leaves it unused: a copy of what the network has elsewhere.
+    package func discard(_ name: String) {
+        source.discard(key(name))
+    }
+
+    /// Whether the checkpoint holds the parameter `name`.
+    package func contains(_ name: String) -> Bool {
+        source.contains(key(name))
+    }
+
+    private func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+}
+
+/// A tensor and the file it is in.
+struct StoredParameter {
+    var tensor: StoredTensor
+    var file: String
+}
+
+/// The account of a checkpoint's parameters: which were asked for, which were taken.
+final class ParameterSource {
+    private let stored: [String: StoredParameter]
+    private let isAccounting: Bool
+    private var taken: Set<String> = []
+    private var found: [TensorProblem] = []
+
+    init(_ stored: [String: StoredParameter], isAccounting: Bool) {
+        self.stored = stored
+        self.isAccounting = isAccounting
+    }
+
+    func contains(_ key: String) -> Bool { stored[key] != nil }
+
+    func discard(_ key: String) { taken.insert(key) }
+
+    func take(_ key: String, _ shape: [Int]) -> StoredTensor {
+        precondition(taken.insert(key).inserted, "\(key) is read twice by the network")
+        guard isAccounting else {
+            guard let parameter = stored[key], parameter.tensor.shape == shape else {
+                preconditionFailure("\(key) was not accounted for")
+            }
+            return parameter.tensor
+        }
+        if let parameter = stored[key] {
+            let tensor = parameter.tensor
+            if ![.float32, .float16, .bfloat16].contains(tensor.dtype) {
+                found.append(.mistyped(key: key, file: parameter.file, found: tensor.dtype.rawValue))
+            } else if tensor.shape != shape {
+                found.append(.misshaped(key: key, file: parameter.file, found: tensor.shape, expected: shape))
+            }
+        } else {
+            found.append(.missing(key: key, shape: shape))
+        }
+        return Self.placeholder(key, rank: shape.count, kernel: shape.count == 4 ? Array(shape[2...]) : [])
+    }
+
+    /// Problems so far, and every stored parameter that nobody asked for.
+    func problems() -> [TensorProblem] {
+        found
+            + stored.filter { !taken.contains($0.key) }.sorted { $0.key < $1.key }
+            .map { .unexpected(key: $0.key, file: $0.value.file) }
+    }
+
+    /// One zero for every row and column, so that layers can be built from it at no cost; convolutions keep their kernel.
+    private static func placeholder(_ key: String, rank: Int, kernel: [Int]) -> StoredTensor {
+        let shape = Array(repeating: 1, count: rank - kernel.count) + kernel
+        let zeros = ZeroBytes(count: 4 * shape.reduce(1, *))
+        return StoredTensor(name: key, dtype: .float32, shape: shape, bytes: zeros.bytes, owner: zeros)
+    }
+}
+
+/// Owns the bytes of a placeholder.
+private final class ZeroBytes {
+    let bytes: UnsafeRawBufferPointer
+
+    init(count: Int) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        bytes = UnsafeRawBufferPointer(memory)
+    }
+
+    deinit { bytes.deallocate() }
+}

@@ -1,0 +1,72 @@
+import Checkpoints
+package import Foundation
+package import Tensors
+
+/// The folder of reference results, copied into the repository beside this target.
+package enum GoldenData {
+    package static let folder = URL(filePath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Goldens")
+}
+
+/// One case: its description in `case.json` and the reference results in `expected.safetensors`.
+package struct GoldenCase {
+    package let folder: URL
+    package let json: [String: any Sendable]
+    private let tensors: [String: StoredTensor]
+
+    /// - Parameter path: such as `llamafusion/cases/edit`
+    package init(_ path: String, tensors file: String = "expected.safetensors") throws {
+        folder = GoldenData.folder.appending(path: path)
+        let data = try Data(contentsOf: folder.appending(path: "case.json"))
+        json = try JSONSerialization.jsonObject(with: data) as? [String: any Sendable] ?? [:]
+        let expected = try SafetensorsFile(folder.appending(path: file))
+        tensors = Dictionary(uniqueKeysWithValues: expected.tensors.map { ($0.name, $0) })
+    }
+
+    package func string(_ key: String) throws -> String { try value(key) }
+    package func integer(_ key: String) throws -> Int { try value(key) }
+    package func number(_ key: String) throws -> Double { try value(key) }
+
+    private func value<Value>(_ key: String) throws -> Value {
+        guard let value = json[key] as? Value else { throw GoldenDataError("\(folder.path): no \(Value.self) \(key)") }
+        return value
+    }
+
+    package func contains(_ name: String) -> Bool { tensors[name] != nil }
+
+    /// An expected tensor of floats.
+    package func tensor(_ name: String) throws -> Tensor { try stored(name).tensor() }
+
+    /// Expected integers, such as token ids or timesteps.
+    package func integers(_ name: String) throws -> [Int] {
+        let tensor = try stored(name)
+        guard tensor.dtype == .int64 else { throw GoldenDataError("\(folder.path): \(name) is \(tensor.dtype)") }
+        return stride(from: 0, to: tensor.bytes.count, by: 8).map {
+            Int(tensor.bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self))
+        }
+    }
+
+    private func stored(_ name: String) throws -> StoredTensor {
+        guard let tensor = tensors[name] else { throw GoldenDataError("\(folder.path): no tensor \(name)") }
+        return tensor
+    }
+}
+
+/// What is wrong with the golden data itself.
+package struct GoldenDataError: Error, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// The largest absolute difference, in units of the largest absolute expected value: what the tolerances of the golden
+/// data are given in. Infinite where counts differ or a value is no number.
+package func deviation(_ actual: Tensor, from expected: Tensor) -> Float {
+    deviation(actual.array, from: expected.array)
+}
+
+package func deviation(_ actual: [Float], from expected: [Float]) -> Float {
+    guard actual.count == expected.count, actual.allSatisfy(\.isFinite) else { return .infinity }
+    let scale = expected.reduce(0) { max($0, abs($1)) }
+    let difference = zip(actual, expected).reduce(0) { max($0, abs($1.0 - $1.1)) }
+    return scale > 0 ? difference / scale : difference
+}
