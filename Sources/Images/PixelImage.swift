@@ -48,7 +48,7 @@ package struct PixelImage: Sendable, Equatable {
     }
 
     /// The colour of one pixel.
-    package subscript(x: Int, y: Int) -> RGBColor {
+    package subscript(x x: Int, y y: Int) -> RGBColor {
         let start = (y * width + x) * 3
         return RGBColor(red: pixels[start], green: pixels[start + 1], blue: pixels[start + 2])
     }

@@ -88,3 +88,8 @@ struct GoldenImages: Sendable {
         )
     }
 }
+
+/// Keeps failure messages short.
+extension PixelImage: CustomTestStringConvertible {
+    package var testDescription: String { "\(width)x\(height)" }
+}
