@@ -1,0 +1,267 @@
+package import Foundation
+import GRDB
+package import Pipelines
+
+/// Jobs in one SQLite file: a job's result becomes visible, and its request disappears, in one transaction.
+///
+/// Pictures are blobs of the same file, so no crash can leave a job without its pictures or pictures without a job.
+package final class SQLiteJobStore: JobStore {
+    private let database: DatabaseQueue
+
+    /// Opens the database at `path`, creating it and its folder where they are missing.
+    ///
+    /// The file stays locked: a second server on it would take this one's unfinished jobs for interrupted ones.
+    /// - Throws: `JobStoreError.unusable` when the file is no job database, can't be written, or is in use.
+    package init(path: URL) throws(JobStoreError) {
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        configuration.label = "triptych.jobs"
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL")
+        }
+        do {
+            try FileManager.default.createDirectory(
+                at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+            database = try DatabaseQueue(path: path.path, configuration: configuration)
+            try JobSchema.migrator.migrate(database)
+            guard try database.read({ try JobSchema.migrator.hasBeenSuperseded($0) }) == false else {
+                throw JobStoreError.unusable(path: path.path, reason: "it was written by a newer version")
+            }
+            // Touches the file, so that one that can't be written is noticed now and not with the first job.
+            try database.write { try $0.execute(sql: "UPDATE jobs SET bytes = bytes WHERE sequence < 0") }
+            try database.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE; COMMIT") }
+        } catch let error as JobStoreError {
+            throw error
+        } catch {
+            throw .unusable(path: path.path, reason: Self.reason(error))
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        guard let error = error as? DatabaseError else { return error.localizedDescription }
+        return switch error.resultCode {
+        case .SQLITE_NOTADB, .SQLITE_CORRUPT: "it is damaged or no SQLite database"
+        case .SQLITE_BUSY, .SQLITE_LOCKED: "another process uses it"
+        case .SQLITE_READONLY, .SQLITE_PERM: "it can't be written"
+        case .SQLITE_CANTOPEN: "it can't be opened or created"
+        default: error.message ?? error.resultCode.description
+        }
+    }
+
+    package func close() throws {
+        try database.close()
+    }
+
+    // MARK: Writing
+
+    package func insert(_ job: Job, request: RunRequest?) throws {
+        try database.write { database in
+            if let key = job.idempotency?.key, let existing = try Self.job(keyed: key, in: database) {
+                throw JobStoreError.keyInUse(existing)
+            }
+            try database.execute(
+                sql: "INSERT INTO jobs (id, status, idempotencyKey, document) VALUES (?, ?, ?, ?)",
+                arguments: [
+                    job.id.rawValue, job.status.rawValue, job.idempotency?.key, try JobArchive.document(job),
+                ])
+            if let request {
+                try database.execute(
+                    sql: "INSERT INTO runs (job, request) VALUES (?, ?)",
+                    arguments: [database.lastInsertedRowID, try JobArchive.archive(request)])
+            }
+        }
+    }
+
+    package func update(_ job: Job) throws {
+        try database.write { try Self.overwrite(job, in: $0) }
+    }
+
+    package func keep(_ job: Job, request: RunRequest?, state: Data?) throws {
+        try database.write { database in
+            try Self.overwrite(job, in: database)
+            if let request {
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO runs (job, request) SELECT sequence, ? FROM jobs WHERE id = ?",
+                    arguments: [try JobArchive.archive(request), job.id.rawValue])
+            }
+            if let state {
+                try database.execute(
+                    sql: "UPDATE runs SET state = ? WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
+                    arguments: [state, job.id.rawValue])
+            }
+        }
+    }
+
+    package func finish(_ job: Job, pictures: [Data]) throws {
+        try database.write { try Self.finish(job, pictures: pictures, in: $0) }
+    }
+
+    private static func finish(_ job: Job, pictures: [Data], in database: Database) throws {
+        guard let sequence = try sequence(of: job.id, in: database) else { return }  // deleted meanwhile
+        for (position, bytes) in pictures.enumerated() {
+            try database.execute(
+                sql: "INSERT INTO pictures (job, position, bytes) VALUES (?, ?, ?)",
+                arguments: [sequence, position, bytes])
+        }
+        try database.execute(sql: "DELETE FROM runs WHERE job = ?", arguments: [sequence])
+        try overwrite(job, pictureBytes: pictures.reduce(0) { $0 + $1.count }, in: database)
+    }
+
+    private static func overwrite(_ job: Job, pictureBytes: Int = 0, in database: Database) throws {
+        let document = try JobArchive.document(job)
+        try database.execute(
+            sql: """
+                UPDATE jobs SET status = ?, idempotencyKey = ?, completedAt = ?, expiresAt = ?, bytes = ?, document = ?
+                WHERE id = ?
+                """,
+            arguments: [
+                job.status.rawValue, job.status == .expired ? nil : job.idempotency?.key,
+                job.completedAt?.timeIntervalSince1970, job.expiresAt?.timeIntervalSince1970,
+                pictureBytes + document.utf8.count, document, job.id.rawValue,
+            ])
+    }
+
+    package func delete(_ id: JobID) throws -> Bool {
+        try database.write { database in
+            try database.execute(sql: "DELETE FROM jobs WHERE id = ?", arguments: [id.rawValue])
+            return database.changesCount > 0
+        }
+    }
+
+    // MARK: Reading
+
+    package func job(_ id: JobID) throws -> Job? {
+        try database.read { database in
+            let sql = "SELECT id, document FROM jobs WHERE id = ?"
+            return try Row.fetchOne(database, sql: sql, arguments: [id.rawValue]).map(JobArchive.job)
+        }
+    }
+
+    package func job(keyed key: String) throws -> Job? {
+        try database.read { try Self.job(keyed: key, in: $0) }
+    }
+
+    private static func job(keyed key: String, in database: Database) throws -> Job? {
+        let sql = "SELECT id, document FROM jobs WHERE idempotencyKey = ?"
+        return try Row.fetchOne(database, sql: sql, arguments: [key]).map(JobArchive.job)
+    }
+
+    private static func sequence(of id: JobID, in database: Database) throws -> Int64? {
+        try Int64.fetchOne(database, sql: "SELECT sequence FROM jobs WHERE id = ?", arguments: [id.rawValue])
+    }
+
+    package func pictures(of id: JobID) throws -> [Data] {
+        try database.read { database in
+            try Data.fetchAll(
+                database,
+                sql: """
+                    SELECT bytes FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?) ORDER BY position
+                    """,
+                arguments: [id.rawValue])
+        }
+    }
+
+    package func picture(of id: JobID, at index: Int) throws -> Data? {
+        try database.read { database in
+            try Data.fetchOne(
+                database,
+                sql: """
+                    SELECT bytes FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?) AND position = ?
+                    """,
+                arguments: [id.rawValue, index])
+        }
+    }
+
+    package func jobs(_ query: JobQuery) throws -> JobPage {
+        try database.read { database in
+            var before = Int64.max
+            if let after = query.after {
+                guard let sequence = try Self.sequence(of: after, in: database) else {
+                    throw JobStoreError.unknownJob(after)
+                }
+                before = sequence
+            }
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, document FROM jobs WHERE sequence < ? AND (? IS NULL OR status = ?)
+                    ORDER BY sequence DESC LIMIT ?
+                    """,
+                // One more than asked for tells whether there are more.
+                arguments: [before, query.status?.rawValue, query.status?.rawValue, query.limit + 1])
+            let jobs = try rows.prefix(query.limit).map(JobArchive.job)
+            return JobPage(jobs: jobs, hasMore: rows.count > query.limit)
+        }
+    }
+
+    // MARK: Restart and expiry
+
+    package func recover(failing failure: JobFailure, at now: Date, expiry: Date) throws -> [InterruptedJob] {
+        try database.write { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, document, request, state FROM jobs LEFT JOIN runs ON runs.job = jobs.sequence
+                    WHERE status IN ('queued', 'in_progress') ORDER BY sequence
+                    """)
+            return try rows.compactMap { row in
+                var job = try JobArchive.job(row)
+                // A request that can't be read any more must not keep the others from running on.
+                let request = (row["request"] as Data?).flatMap { try? JobArchive.request($0) }
+                if job.isDurable, let request {
+                    job.status = .queued
+                    return InterruptedJob(job: job, request: request, state: row["state"])
+                }
+                job.status = .cancelled
+                job.failure = failure
+                job.completedAt = now
+                job.expiresAt = expiry
+                try Self.finish(job, pictures: [], in: database)
+                return nil
+            }
+        }
+    }
+
+    package func expire(now: Date, byteLimit: Int, forgetting: Date) throws {
+        try database.write { database in
+            try database.execute(
+                sql: "DELETE FROM jobs WHERE status = 'expired' AND expiresAt < ?",
+                arguments: [forgetting.timeIntervalSince1970])
+            let due = try Row.fetchAll(
+                database,
+                sql: "SELECT id, document FROM jobs WHERE status <> 'expired' AND expiresAt <= ?",
+                arguments: [now.timeIntervalSince1970])
+            for row in due { try Self.expire(row, now: now, in: database) }
+
+            var total =
+                try Int.fetchOne(
+                    database, sql: "SELECT SUM(bytes) FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'")
+                ?? 0
+            let oldest = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT id, document, bytes FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'
+                    ORDER BY completedAt, sequence
+                    """)
+            var surplus: [Row] = []
+            while total > byteLimit, let row = try oldest.next() {
+                surplus.append(row.copy())
+                total -= row["bytes"] as Int
+            }
+            for row in surplus { try Self.expire(row, now: now, in: database) }
+        }
+        // Gives the pages of removed results back to the file system.
+        try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA incremental_vacuum") }
+    }
+
+    /// Leaves of a finished job that it existed and when it ended.
+    private static func expire(_ row: Row, now: Date, in database: Database) throws {
+        var job = try JobArchive.job(row)
+        job.expire()
+        job.expiresAt = min(job.expiresAt ?? now, now)
+        try database.execute(
+            sql: "DELETE FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
+            arguments: [job.id.rawValue])
+        try overwrite(job, in: database)
+    }
+}

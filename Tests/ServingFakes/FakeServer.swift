@@ -1,0 +1,77 @@
+package import Foundation
+import Logging
+import Pipelines
+package import Serving
+import Synchronization
+
+/// Everything behind the routes, with fake models and a database in a folder of its own.
+package struct FakeServer: Sendable {
+    package let folder: URL
+    package let clock: FakeClock
+    package let registry: ModelRegistry
+    package let jobs: JobService
+
+    /// - Parameters:
+    ///   - folder: holds `jobs.sqlite`; nil makes a new one.
+    ///   - models: name and pipeline, in the order of the configuration.
+    package init(
+        folder: URL? = nil, clock: FakeClock = FakeClock(),
+        models: KeyValuePairs<String, FakePipeline> = ["fake": FakePipeline()],
+        options: JobService.Options = .init(), limits: StepSchedule.Limits = .init()
+    ) throws {
+        self.folder = try folder ?? Self.newFolder()
+        self.clock = clock
+        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        logger.logLevel = .critical
+        registry = Self.registry(of: models, logger: logger)
+        jobs = JobService(
+            store: try SQLiteJobStore(path: self.folder.appending(path: "jobs.sqlite")),
+            engine: Engine(limits: limits, now: { clock.now }), registry: registry, options: options, logger: logger,
+            now: { clock.now })
+    }
+
+    private static func registry(of models: KeyValuePairs<String, FakePipeline>, logger: Logger) -> ModelRegistry {
+        let pipelines = Dictionary(models.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+        let family = ModelFamily(
+            name: "fake",
+            load: { entry in
+                guard let pipeline = pipelines[entry.name] else { throw FakeFailure() }
+                return pipeline
+            },
+            check: { entry in
+                CheckReport(
+                    problems: [], summary: [], parameterCount: 0,
+                    weightBytes: pipelines[entry.name]?.description.weightBytes ?? 0)
+            })
+        let entries = models.map {
+            ConfiguredModel.entry(ModelEntry(name: $0.key, family: "fake", path: URL(filePath: "/nowhere")))
+        }
+        return ModelRegistry(models: entries, families: [family], budgetBytes: .max, logger: logger)
+    }
+
+    package static func newFolder() throws -> URL {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "triptych-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        return folder
+    }
+
+    /// What would be left in the folder if the process were killed now: a copy of its files, in a new folder.
+    package func killed() throws -> URL {
+        let copy = FileManager.default.temporaryDirectory.appending(path: "triptych-\(UUID().uuidString)")
+        try FileManager.default.copyItem(at: folder, to: copy)
+        return copy
+    }
+}
+
+/// A clock that stands still until a test moves it.
+package final class FakeClock: Sendable {
+    private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+
+    package init() {}
+
+    package var now: Date { time.withLock(\.self) }
+
+    package func advance(by seconds: Double) {
+        time.withLock { $0 += seconds }
+    }
+}

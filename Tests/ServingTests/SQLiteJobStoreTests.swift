@@ -1,0 +1,177 @@
+import Foundation
+import Images
+import Pipelines
+import Serving
+import ServingFakes
+import Testing
+
+@Suite struct SQLiteJobStoreTests {
+    private let folder: URL
+    private let start = Date(timeIntervalSince1970: 1_800_000_000)
+    private let request = RunRequest.generation(
+        GenerationRequest(
+            prompt: "a cat", images: [PixelImage(width: 2, height: 1, pixels: [1, 2, 3, 4, 5, 6])], seed: 7))
+
+    init() throws {
+        folder = try FakeServer.newFolder()
+    }
+
+    private func open() throws -> SQLiteJobStore {
+        try SQLiteJobStore(path: folder.appending(path: "state/jobs.sqlite"))
+    }
+
+    private func job(key: String? = nil, durable: Bool = false) -> Job {
+        Job(
+            id: .random(), kind: .generation, model: "m", createdAt: start, deadline: nil, isDurable: durable,
+            idempotency: key.map { IdempotencyKey(key: $0, fingerprint: "f") },
+            delivery: PictureDelivery(format: .png, quality: 100, form: .base64), requestSummary: "{}")
+    }
+
+    private func finish(_ job: Job, after seconds: Double, keep: Double = 3600, pictures: [Data] = []) -> Job {
+        var job = job
+        job.status = .completed
+        job.result = .pictures(
+            pictures.map { _ in PictureRecord(seed: .max, width: 2, height: 1) },
+            usage: TokenUsage(inputTokens: 1, outputTokens: 2))
+        job.completedAt = start + seconds
+        job.expiresAt = start + seconds + keep
+        return job
+    }
+
+    @Test func finishedJob_isReadBackWithItsPictures() throws {
+        let store = try open()
+        let job = job()
+        let pictures = [Data([1, 2]), Data([3])]
+        try store.insert(job, request: nil)
+        let finished = finish(job, after: 1, pictures: pictures)
+        try store.finish(finished, pictures: pictures)
+        #expect(try store.job(job.id) == finished)
+        #expect(try store.pictures(of: job.id) == pictures)
+        #expect(try store.picture(of: job.id, at: 1) == pictures[1])
+        #expect(try store.picture(of: job.id, at: 2) == nil)
+        #expect(try store.job(.random()) == nil)
+    }
+
+    @Test func idempotencyKey_belongsToOneJob() throws {
+        let store = try open()
+        let first = job(key: "k")
+        try store.insert(first, request: nil)
+        #expect(try store.job(keyed: "k") == first)
+        #expect {
+            try store.insert(job(key: "k"), request: nil)
+        } throws: { error in
+            if case JobStoreError.keyInUse(let existing) = error { existing.id == first.id } else { false }
+        }
+        try store.insert(job(), request: nil)
+        try store.insert(job(), request: nil)
+    }
+
+    @Test func reopenedStore_handsOverDurableJobsAndCancelsOthers() throws {
+        let (durable, transient) = (job(durable: true), job())
+        do {
+            let store = try open()
+            try store.insert(durable, request: request)
+            try store.insert(transient, request: nil)
+            try store.keep(durable, request: nil, state: Data([9]))
+            try store.close()
+        }
+        let store = try open()
+        let failure = JobFailure(.serverStopped, "gone")
+        let interrupted = try store.recover(failing: failure, at: start + 5, expiry: start + 50)
+        #expect(interrupted.map(\.job.id) == [durable.id])
+        #expect(interrupted.first?.request == request)
+        #expect(interrupted.first?.state == Data([9]))
+        let cancelled = try #require(try store.job(transient.id))
+        #expect(cancelled.status == .cancelled)
+        #expect(cancelled.failure == failure)
+        #expect(cancelled.completedAt == start + 5)
+    }
+
+    @Test func finishedJob_leavesNothingToRecover() throws {
+        let store = try open()
+        let job = job(durable: true)
+        try store.insert(job, request: request)
+        try store.finish(finish(job, after: 1), pictures: [])
+        #expect(try store.recover(failing: JobFailure(.cancelled, ""), at: start, expiry: start).isEmpty)
+        #expect(try store.job(job.id)?.status == .completed)
+    }
+
+    @Test func list_goesFromTheNewestToTheOldest() throws {
+        let store = try open()
+        let jobs = (0..<5).map { _ in job() }
+        for job in jobs { try store.insert(job, request: nil) }
+        try store.finish(finish(jobs[1], after: 1), pictures: [])
+        let first = try store.jobs(JobQuery(limit: 2))
+        #expect(first.jobs.map(\.id) == [jobs[4].id, jobs[3].id])
+        #expect(first.hasMore)
+        let rest = try store.jobs(JobQuery(limit: 3, after: jobs[3].id))
+        #expect(rest.jobs.map(\.id) == [jobs[2].id, jobs[1].id, jobs[0].id])
+        #expect(!rest.hasMore)
+        #expect(try store.jobs(JobQuery(status: .completed)).jobs.map(\.id) == [jobs[1].id])
+        #expect(throws: JobStoreError.self) { try store.jobs(JobQuery(after: .random())) }
+    }
+
+    @Test func expiry_removesWhatIsDue() throws {
+        let store = try open()
+        let (old, new) = (job(key: "k"), job())
+        for job in [old, new] { try store.insert(job, request: nil) }
+        try store.finish(finish(old, after: 0, keep: 10, pictures: [Data([1])]), pictures: [Data([1])])
+        try store.finish(finish(new, after: 5, keep: 10), pictures: [])
+        try store.expire(now: start + 12, byteLimit: .max, forgetting: .distantPast)
+        let expired = try #require(try store.job(old.id))
+        #expect(expired.status == .expired)
+        #expect(expired.result == nil && expired.requestSummary == nil)
+        #expect(try store.pictures(of: old.id).isEmpty)
+        #expect(try store.job(keyed: "k") == nil)
+        #expect(try store.job(new.id)?.status == .completed)
+        try store.expire(now: start + 12, byteLimit: .max, forgetting: start + 11)
+        #expect(try store.job(old.id) == nil)
+    }
+
+    @Test func byteLimit_removesTheOldestResultsFirst() throws {
+        let store = try open()
+        let jobs = (0..<3).map { _ in job() }
+        let picture = Data(count: 100_000)
+        for (index, job) in jobs.enumerated() {
+            try store.insert(job, request: nil)
+            try store.finish(finish(job, after: Double(index), pictures: [picture]), pictures: [picture])
+        }
+        try store.expire(now: start, byteLimit: 250_000, forgetting: .distantPast)
+        #expect(try jobs.map { try store.job($0.id)?.status } == [.expired, .completed, .completed])
+        try store.expire(now: start, byteLimit: 0, forgetting: .distantPast)
+        #expect(try jobs.map { try store.job($0.id)?.status } == [.expired, .expired, .expired])
+    }
+
+    @Test func deletedJob_leavesNothing() throws {
+        let store = try open()
+        let job = job(durable: true)
+        try store.insert(job, request: request)
+        #expect(try store.delete(job.id))
+        #expect(try !store.delete(job.id))
+        try store.finish(finish(job, after: 1, pictures: [Data([1])]), pictures: [Data([1])])
+        #expect(try store.job(job.id) == nil)
+    }
+
+    @Test func fileThatIsNoDatabase_isAnErrorNamingIt() throws {
+        let path = folder.appending(path: "jobs.sqlite")
+        try Data(repeating: 0x41, count: 8192).write(to: path)
+        #expect {
+            _ = try SQLiteJobStore(path: path)
+        } throws: { error in
+            "\(error)".contains(path.path) && "\(error)".contains("damaged")
+        }
+    }
+
+    @Test func folderThatCannotBeMade_isAnErrorNamingThePath() throws {
+        let file = folder.appending(path: "file")
+        try Data().write(to: file)
+        let path = file.appending(path: "jobs.sqlite")
+        #expect { _ = try SQLiteJobStore(path: path) } throws: { "\($0)".contains(path.path) }
+    }
+
+    @Test func databaseInUse_isAnError() throws {
+        let first = try open()
+        #expect { _ = try open() } throws: { "\($0)".contains("another process") }
+        #expect(try first.job(.random()) == nil)
+    }
+}
