@@ -12,7 +12,7 @@ package enum ImageError: Error, Sendable, Hashable {
     case malformed(ImageFormat, at: String, reason: String)
     /// The file is of a kind that its library does not read.
     case unsupported(ImageFormat, at: String, reason: String)
-    /// The format can't state sides this long.
+    /// A side beyond ``ImageFormat/maximumSide``.
     case sideTooLong(ImageFormat, width: Int, height: Int, limit: Int)
     /// A quality outside 0…100.
     case qualityOutOfRange(Int)
@@ -38,7 +38,7 @@ extension ImageError: CustomStringConvertible {
         case .unsupported(let format, let place, let reason):
             "the \(format.name) is of an unsupported kind, at \(place): \(reason)"
         case .sideTooLong(let format, let width, let height, let limit):
-            "a \(format.name) of \(width)x\(height) cannot be written: its sides are at most \(limit)"
+            "a \(format.name) of \(width)x\(height) has a side longer than the limit of \(limit)"
         case .qualityOutOfRange(let quality):
             "image quality \(quality) is not in 0...100"
         case .encodingFailed(let format, let reason):

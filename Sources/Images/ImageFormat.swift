@@ -5,12 +5,12 @@ package enum ImageFormat: String, Sendable, Codable, CaseIterable {
     /// As in a `Content-Type` field.
     package var mediaType: String { "image/\(rawValue)" }
 
-    /// The longest side that a file of this format can state.
+    /// The longest side that is read or written.
     package var maximumSide: Int {
         switch self {
-        case .png: Int(Int32.max)
+        case .png: 65535  // The format allows 2^31 - 1, but libraries hold a few rows, at up to 8 bytes a pixel.
         case .jpeg: 65500  // libjpeg's JPEG_MAX_DIMENSION
-        case .webp: 16383  // 14 bits
+        case .webp: 16383  // 14 bits in a bitstream; an animation's canvas could state more
         }
     }
 

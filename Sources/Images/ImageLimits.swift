@@ -17,9 +17,12 @@ package struct ImageLimits: Sendable, Hashable {
 
     func admit(width: Int, height: Int, of format: ImageFormat) throws(ImageError) {
         let (count, overflow) = width.multipliedReportingOverflow(by: height)
-        // The second bound lets later code multiply by bytes per pixel without a thought of overflow.
-        guard !overflow, count <= maxPixels, count <= Int.max / 16 else {
+        guard !overflow, count <= maxPixels else {
             throw .tooManyPixels(format, width: width, height: height, limit: maxPixels)
+        }
+        // Also keeps what follows, bytes per pixel times pixels, far from overflow.
+        guard max(width, height) <= format.maximumSide else {
+            throw .sideTooLong(format, width: width, height: height, limit: format.maximumSide)
         }
     }
 }

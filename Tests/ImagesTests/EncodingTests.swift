@@ -61,7 +61,7 @@ struct EncodingTests {
         }
     }
 
-    @Test(arguments: [ImageFormat.jpeg, .webp])
+    @Test(arguments: ImageFormat.allCases)
     func encode_refusesSidesBeyondTheFormat(format: ImageFormat) throws {
         let limit = format.maximumSide
         let longest = try PixelImage(width: limit, height: 1, color: .white).encoded(as: format)

@@ -153,6 +153,14 @@ struct PNGDecoderTests {
     }
 
     @Test
+    func decode_refusesHugeRows() {
+        let forge = PNGForge(width: 1 << 16, height: 1, depth: 1, color: .gray, samples: [], imageData: [])
+        #expect(throws: ImageError.sideTooLong(.png, width: 65536, height: 1, limit: 65535)) {
+            try ImageDecoder.decode(forge.file(), limits: limits)
+        }
+    }
+
+    @Test
     func decode_refusesBrokenZlibStream() {
         var forge = forge(Kind(color: .rgb, depth: 8, isInterlaced: false))
         let sound = PNGForge.stored(forge.scanlines())

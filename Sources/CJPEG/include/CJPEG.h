@@ -24,7 +24,7 @@ typedef struct {
     uint32_t height;
     uint32_t components;  // of the file: 1 gray, 3 colour, 4 CMYK or YCCK
     uint32_t channels;    // of the rows handed out: 3 (RGB) or 4 (CMYK)
-    const uint8_t *exif;  // first Exif segment after its "Exif\0\0" mark, or NULL; lives as long as the reader
+    const uint8_t *exif;  // first Exif segment after its "Exif\0\0" mark, or NULL; valid until cjpeg_finish
     size_t exif_count;
 } cjpeg_header;
 

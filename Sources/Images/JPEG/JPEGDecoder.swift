@@ -11,6 +11,7 @@ enum JPEGDecoder {
         let width = Int(header.width)
         let height = Int(header.height)
         try limits.admit(width: width, height: height, of: .jpeg)
+        let orientation = reader.orientation(header)
         try reader.start()
         var pixels = [UInt8](repeating: 0, count: width * height * 3)
         var row = [UInt8](repeating: 0, count: width * Int(header.channels))
@@ -23,7 +24,7 @@ enum JPEGDecoder {
             }
         }
         try reader.finish()
-        return (PixelImage(width: width, height: height, pixels: pixels), reader.orientation(header))
+        return (PixelImage(width: width, height: height, pixels: pixels), orientation)
     }
 
     /// Files with four colours come from Adobe's programs, which store the paper's white as 255. The rest is Pillow's
@@ -63,7 +64,7 @@ private final class JPEGReader {
         return header
     }
 
-    /// As the file's EXIF segment says.
+    /// As the file's EXIF segment says; to be asked before ``start()``, since libjpeg drops the segment at the end.
     func orientation(_ header: cjpeg_header) -> Orientation {
         EXIF.orientation(in: UnsafeRawBufferPointer(start: header.exif, count: header.exif_count))
     }

@@ -13,7 +13,7 @@ enum PNGDecoder {
         let height = Int(header.height)
         try limits.admit(width: width, height: height, of: .png)
         let isIndexed = header.color_type == UInt8(SPNG_COLOR_TYPE_INDEXED.rawValue)
-        var samples = PNGSamples(
+        let samples = PNGSamples(
             header: header,
             palette: isIndexed ? try reader.palette() : [],
             transparency: ground == nil ? nil : try reader.transparency(),

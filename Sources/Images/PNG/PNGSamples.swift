@@ -21,8 +21,6 @@ struct PNGSamples {
     private let ground: RGBColor?
     /// The samples of the one colour that is transparent in a picture without alpha channel.
     private let key: [UInt16]?
-    /// The samples of one scanline, as deep as they are.
-    private var samples: [UInt16]
 
     init(header: spng_ihdr, palette: [RGBColor], transparency: spng_trns?, ground: RGBColor?) {
         kind = spng_color_type(rawValue: UInt32(header.color_type))
@@ -35,7 +33,6 @@ struct PNGSamples {
             case SPNG_COLOR_TYPE_TRUECOLOR_ALPHA: 4
             default: 1
             }
-        samples = Array(repeating: 0, count: width * channels)
         self.ground = ground
         self.palette = Self.flattened(palette, transparency: transparency, on: ground)
         key =
@@ -65,7 +62,7 @@ struct PNGSamples {
     /// - Parameters:
     ///   - scanline: packed as in the file; holds at least `placement.count` pixels
     ///   - pixels: `[height, width, 3]`
-    mutating func write(
+    func write(
         _ scanline: UnsafeBufferPointer<UInt8>,
         to pixels: inout [UInt8],
         at placement: PNGPlacement
@@ -75,13 +72,12 @@ struct PNGSamples {
             pixels.replaceSubrange(to..<(to + placement.count * 3), with: scanline[..<(placement.count * 3)])
             return
         }
-        unpack(scanline, count: placement.count * channels)
         for index in 0..<placement.count {
-            guard let color = color(at: index * channels) else {
+            guard let color = color(at: index * channels, of: scanline) else {
                 throw .malformed(
                     .png,
                     at: "row \(placement.row) column \(placement.firstColumn + index * placement.columnStep)",
-                    reason: "palette index \(samples[index]) of \(palette.count) entries"
+                    reason: "palette index \(sample(index, of: scanline)) of \(palette.count) entries"
                 )
             }
             pixels[to] = color.red
@@ -91,54 +87,48 @@ struct PNGSamples {
         }
     }
 
-    private mutating func unpack(_ scanline: UnsafeBufferPointer<UInt8>, count: Int) {
+    /// One sample, as deep as it is.
+    @inline(__always)
+    private func sample(_ index: Int, of scanline: UnsafeBufferPointer<UInt8>) -> UInt16 {
         switch depth {
         case 16:
-            for index in 0..<count {
-                samples[index] = UInt16(scanline[index * 2]) << 8 | UInt16(scanline[index * 2 + 1])
-            }
+            return UInt16(scanline[index * 2]) << 8 | UInt16(scanline[index * 2 + 1])
         case 8:
-            for index in 0..<count {
-                samples[index] = UInt16(scanline[index])
-            }
+            return UInt16(scanline[index])
         default:
             // 1, 2 or 4 bits, leftmost pixel in the high bits.
-            let mask = UInt8(1 << depth - 1)
-            for index in 0..<count {
-                let bit = index * depth
-                samples[index] = UInt16(scanline[bit >> 3] >> UInt8(8 - depth - bit & 7) & mask)
-            }
+            let bit = index * depth
+            return UInt16(scanline[bit >> 3] >> (8 - depth - bit & 7)) & (1 << depth - 1)
         }
     }
 
     /// The colour of the pixel whose samples start at `start`; `nil` if the palette has none for it.
     @inline(__always)
-    private func color(at start: Int) -> RGBColor? {
+    private func color(at start: Int, of scanline: UnsafeBufferPointer<UInt8>) -> RGBColor? {
+        let first = sample(start, of: scanline)
         switch kind {
         case SPNG_COLOR_TYPE_INDEXED:
-            let index = Int(samples[start])
-            return index < palette.count ? palette[index] : nil
+            return Int(first) < palette.count ? palette[Int(first)] : nil
         case SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_GRAYSCALE_ALPHA:
-            let gray = level(samples[start])
-            let color = RGBColor(red: gray, green: gray, blue: gray)
-            return flattened(color, start: start, colorChannels: 1)
+            let gray = level(first)
+            return flattened(RGBColor(red: gray, green: gray, blue: gray), start: start, of: scanline)
         default:
             let color = RGBColor(
-                red: level(samples[start]),
-                green: level(samples[start + 1]),
-                blue: level(samples[start + 2])
+                red: level(first),
+                green: level(sample(start + 1, of: scanline)),
+                blue: level(sample(start + 2, of: scanline))
             )
-            return flattened(color, start: start, colorChannels: 3)
+            return flattened(color, start: start, of: scanline)
         }
     }
 
     @inline(__always)
-    private func flattened(_ color: RGBColor, start: Int, colorChannels: Int) -> RGBColor {
+    private func flattened(_ color: RGBColor, start: Int, of scanline: UnsafeBufferPointer<UInt8>) -> RGBColor {
         guard let ground else { return color }
-        if channels > colorChannels {
-            return ground.beneath(color, alpha: level(samples[start + colorChannels]))
+        if kind == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA || kind == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA {
+            return ground.beneath(color, alpha: level(sample(start + channels - 1, of: scanline)))
         }
-        if let key, samples[start..<(start + colorChannels)].elementsEqual(key) {
+        if let key, key.indices.allSatisfy({ sample(start + $0, of: scanline) == key[$0] }) {
             return ground
         }
         return color
