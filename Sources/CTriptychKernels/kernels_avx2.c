@@ -4,6 +4,7 @@
 #if TK_X86
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define TK_LANES 8
+#define TILE_ROWS 6
 #define TK_HAS_FMA 1
 #define TK_HAS_F16C 1
 #define TK_TABLE tk_kernels_avx2

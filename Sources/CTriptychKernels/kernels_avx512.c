@@ -5,6 +5,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), \
                              apply_to = function)
 #define TK_LANES 16
+#define TILE_ROWS 12
 #define TK_HAS_FMA 1
 #define TK_HAS_F16C 1
 #define TK_TABLE tk_kernels_avx512

@@ -2,6 +2,7 @@
 #include "variants.h"
 
 #define TK_LANES 4
+#define TILE_ROWS 6
 #if defined(__aarch64__)
 #define TK_HAS_FMA 1
 #else

@@ -7,7 +7,12 @@ extension Tensor {
     /// to item i, heads / keyValueHeads neighbouring query heads share one of theirs. With `causal`, row r of item i sees
     /// keys j ≤ length_i − rows + r.
     package func attended(
-        keys: [Tensor], values: [Tensor], heads: Int, keyValueHeads: Int, scale: Float, causal: Bool
+        keys: [Tensor],
+        values: [Tensor],
+        heads: Int,
+        keyValueHeads: Int,
+        scale: Float,
+        causal: Bool
     ) -> Tensor {
         let (batch, rows, width) = (shape[0], shape[1], shape[2])
         let headWidth = width / heads
@@ -17,7 +22,8 @@ extension Tensor {
         for (key, value) in zip(keys, values) {
             precondition(
                 key.count == value.count && key.leadingStride == stride && value.leadingStride == stride,
-                "keys \(key.shape), values \(value.shape) for \(shape)")
+                "keys \(key.shape), values \(value.shape) for \(shape)"
+            )
             precondition(key.shape[0] >= (causal ? rows : 1), "\(key.shape[0]) keys for \(rows) rows")
         }
         let result = Tensor.uninitialized(shape)
@@ -29,8 +35,15 @@ extension Tensor {
                 let shared = head / (heads / keyValueHeads) * headWidth
                 let offset = (item * rows + row) * width + head * headWidth
                 Kernels.active.attend_row(
-                    source + offset, keys[item].pointer + shared, values[item].pointer + shared, stride,
-                    causal ? length - rows + row + 1 : length, headWidth, scale, target + offset)
+                    source + offset,
+                    keys[item].pointer + shared,
+                    values[item].pointer + shared,
+                    stride,
+                    causal ? length - rows + row + 1 : length,
+                    headWidth,
+                    scale,
+                    target + offset
+                )
             }
         }
         return result

@@ -1,9 +1,10 @@
 import CTriptychKernels
 
-/// The weight of a two-dimensional convolution, repacked once from PyTorch's [out, in / groups, height, width].
+/// The weight of a two-dimensional convolution, repacked once from PyTorch's [out, in / groups, height, width] into
+/// panels of the matrix tile.
 package struct ConvolutionWeight: Sendable {
-    /// [out, height × width × in / groups]: the order in which channels-last patches are gathered.
-    let matrix: Tensor
+    /// [group][panel of output channels][block of input channels][tap][input channel][tile_columns].
+    let panels: Tensor
     let bias: Tensor?
     let (kernelHeight, kernelWidth): (Int, Int)
     let (stride, padding, groups): (Int, Int, Int)
@@ -20,11 +21,52 @@ package struct ConvolutionWeight: Sendable {
         (kernelHeight, kernelWidth) = (stored.shape[2], stored.shape[3])
         precondition(outputChannels % groups == 0, "\(stored.name): \(groups) groups")
         (self.stride, self.padding, self.groups) = (stride, padding, groups)
-        matrix = stored.tensor().permuted([0, 2, 3, 1])
-            .reshaped([stored.shape[0], stored.shape[1...].reduce(1, *)])
         self.bias = bias?.tensor()
         precondition(
-            self.bias.map { $0.count == stored.shape[0] } ?? true, "\(stored.name): bias of another width")
+            self.bias.map { $0.count == stored.shape[0] } ?? true,
+            "\(stored.name): bias of another width"
+        )
+        panels = ConvolutionWeight.pack(stored, groups: groups)
+    }
+
+    /// Input channels of one group, in the blocks in which they are multiplied.
+    var depths: Blocks { Blocks(of: inputChannels / groups, atMost: Blocking.depth, grain: 16) }
+    var taps: Int { kernelHeight * kernelWidth }
+    var panelsPerGroup: Int { (outputChannels / groups + Blocking.tileColumns - 1) / Blocking.tileColumns }
+    /// Floats of one panel.
+    var panelStride: Int { inputChannels / groups * taps * Blocking.tileColumns }
+
+    private static func pack(_ stored: StoredTensor, groups: Int) -> Tensor {
+        let (outputs, inputs) = (stored.shape[0] / groups, stored.shape[1])
+        let taps = stored.shape[2] * stored.shape[3]
+        let columns = Blocking.tileColumns
+        let panelsPerGroup = (outputs + columns - 1) / columns
+        let depths = Blocks(of: inputs, atMost: Blocking.depth, grain: 16)
+        // [out, in, taps] → [out, taps, in], widened.
+        let rows = stored.tensor().reshaped([stored.shape[0], inputs, taps]).permuted([0, 2, 1])
+        let result = Tensor.uninitialized([groups * panelsPerGroup * columns * taps * inputs])
+        for group in 0..<groups {
+            for panel in 0..<panelsPerGroup {
+                let first = result.pointer + (group * panelsPerGroup + panel) * columns * taps * inputs
+                for block in 0..<depths.count {
+                    let range = depths[block]
+                    for tap in 0..<taps {
+                        packRows(
+                            (0..<columns).map { column in
+                                let output = panel * columns + column
+                                guard output < outputs else { return nil }
+                                let row = (group * outputs + output) * taps + tap
+                                return UnsafeRawPointer(rows.pointer + row * inputs + range.lowerBound)
+                            },
+                            depth: range.count,
+                            into: first + (range.lowerBound * taps + tap * range.count) * columns,
+                            stride: columns
+                        )
+                    }
+                }
+            }
+        }
+        return result
     }
 }
 
@@ -32,47 +74,181 @@ extension Tensor {
     /// Convolution and residual: [batch, height, width, in] → [batch, height′, width′, out].
     package func convolved(_ weight: ConvolutionWeight, adding residual: Tensor? = nil) -> Tensor {
         precondition(
-            shape.count == 4 && shape[3] == weight.inputChannels, "\(weight.inputChannels) channels for \(shape)")
-        let (batch, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
-        let outputHeight = (height + 2 * weight.padding - weight.kernelHeight) / weight.stride + 1
-        let outputWidth = (width + 2 * weight.padding - weight.kernelWidth) / weight.stride + 1
-        let result = Tensor.uninitialized([batch, outputHeight, outputWidth, weight.outputChannels])
+            shape.count == 4 && shape[3] == weight.inputChannels,
+            "\(weight.inputChannels) channels for \(shape)"
+        )
+        let height = (shape[1] + 2 * weight.padding - weight.kernelHeight) / weight.stride + 1
+        let width = (shape[2] + 2 * weight.padding - weight.kernelWidth) / weight.stride + 1
+        precondition(
+            shape[1] + 2 * weight.padding >= weight.kernelHeight && shape[2] + 2 * weight.padding >= weight.kernelWidth,
+            "\(shape) is smaller than the kernel"
+        )
+        let result = Tensor.uninitialized([shape[0], height, width, weight.outputChannels])
         precondition(residual.map { $0.count == result.count } ?? true, "residual for \(result.shape)")
-        let (inputs, outputs) = (channels / weight.groups, weight.outputChannels / weight.groups)
-        let depth = inputs * weight.kernelHeight * weight.kernelWidth
-        let (source, target) = (UnsafePointer(pointer), result.pointer)
-        withExtendedLifetime((storage, residual, weight)) {
-            ComputePool.shared.run(items: batch * outputHeight) { item in
-                let (image, y) = (item / outputHeight, item % outputHeight)
-                let patches = Tensor.uninitialized([outputWidth, depth])
-                let line = target + item * outputWidth * weight.outputChannels
-                for group in 0..<weight.groups {
-                    var patch = patches.pointer
-                    for x in 0..<outputWidth {
-                        for ky in 0..<weight.kernelHeight {
-                            for kx in 0..<weight.kernelWidth {
-                                let row = y * weight.stride + ky - weight.padding
-                                let column = x * weight.stride + kx - weight.padding
-                                if 0..<height ~= row, 0..<width ~= column {
-                                    let pixel = (image * height + row) * width + column
-                                    patch.update(from: source + pixel * channels + group * inputs, count: inputs)
-                                } else {
-                                    patch.update(repeating: 0, count: inputs)
-                                }
-                                patch += inputs
-                            }
-                        }
-                    }
-                    Kernels.active.dot_rows(
-                        patches.pointer, depth, outputWidth, 0, weight.matrix.pointer + group * outputs * depth, depth,
-                        outputs, depth, line + group * outputs, weight.outputChannels)
-                }
-                Kernels.active.finish_rows(
-                    Activation.none.kernelCode, weight.bias.map { UnsafePointer($0.pointer) },
-                    residual.map { $0.pointer + item * outputWidth * weight.outputChannels }, weight.outputChannels,
-                    line, weight.outputChannels, outputWidth, weight.outputChannels)
-            }
+        guard result.count > 0 else { return result }
+        withExtendedLifetime((self, residual, weight)) {
+            Convolution(
+                source: self,
+                weight: weight,
+                finish: Finish(activation: .none, bias: weight.bias, residual: residual),
+                target: result
+            ).run()
         }
         return result
+    }
+}
+
+/// One convolution, cut into blocks of output pixels. The pixels under a block are transposed into panels once, with the
+/// halo that its taps need, and every tap is a matrix product with a shifted view of them.
+private struct Convolution {
+    let source: Tensor
+    let weight: ConvolutionWeight
+    let finish: Finish
+    let target: Tensor
+
+    /// Blocks of whole images, lines and columns of the output; some 256 pixels together, so that a block's panels fit
+    /// the second-level cache and a weight panel is used for all of them.
+    private let images: Blocks
+    private let lines: Blocks
+    private let columns: Blocks
+    /// Output pixels of one panel, along a line.
+    private let pixels: Blocks
+
+    init(source: Tensor, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
+        self.source = source
+        self.weight = weight
+        self.finish = finish
+        self.target = target
+        let (batch, height, width) = (target.shape[0], target.shape[1], target.shape[2])
+        columns = Blocks(of: width, atMost: 8 * Blocking.tileRows)
+        lines = Blocks(of: height, atMost: max(1, 256 / columns.size))
+        images = Blocks(of: batch, atMost: lines.count * columns.count > 1 ? 1 : max(1, 256 / (height * width)))
+        pixels = Blocks(of: columns.size, atMost: Blocking.tileRows)
+    }
+
+    func run() {
+        let pool = ComputePool.shared
+        let places = images.count * lines.count * columns.count
+        // Output channels are shared out where the places alone leave threads idle.
+        let perItem = max(1, weight.panelsPerGroup * places / (4 * pool.threads))
+        let outputs = Blocks(of: weight.panelsPerGroup, atMost: perItem)
+        pool.run(items: places * outputs.count) { item, scratch in
+            let place = item / outputs.count
+            compute(
+                images: images[place / columns.count / lines.count],
+                lines: lines[place / columns.count % lines.count],
+                columns: columns[place % columns.count],
+                panels: outputs[item % outputs.count],
+                scratch: scratch
+            )
+        }
+    }
+
+    /// Pixels that one panel covers in the input.
+    private var reach: Int { (pixels.size - 1) * weight.stride + weight.kernelWidth }
+    /// Input pixels of one phase of the stride: pixel j lies at (j mod stride) × phase + j / stride, which makes the
+    /// pixels under one tap neighbours.
+    private var phase: Int { (reach + weight.stride - 1) / weight.stride }
+    private var panelWidth: Int { phase * weight.stride }
+
+    private func compute(
+        images: Range<Int>,
+        lines: Range<Int>,
+        columns: Range<Int>,
+        panels: Range<Int>,
+        scratch: Scratch
+    ) {
+        let inputLines = (lines.count - 1) * weight.stride + weight.kernelHeight
+        let panelsPerLine = (columns.count + pixels.size - 1) / pixels.size
+        let lineStride = panelsPerLine * panelWidth
+        let outputs = weight.outputChannels / weight.groups
+        let packed = scratch.floats(
+            images.count * inputLines * lineStride * weight.depths.size
+        )
+        for group in 0..<weight.groups {
+            for block in 0..<weight.depths.count {
+                let depths = weight.depths[block]
+                pack(images, lines, columns, inputLines, group, depths, into: packed)
+                for panel in panels {
+                    let channel = panel * Blocking.tileColumns
+                    let width = min(Blocking.tileColumns, outputs - channel)
+                    let weights =
+                        weight.panels.pointer + (group * weight.panelsPerGroup + panel) * weight.panelStride
+                        + depths.lowerBound * weight.taps * Blocking.tileColumns
+                    for tap in 0..<weight.taps {
+                        let (ky, kx) = (tap / weight.kernelWidth, tap % weight.kernelWidth)
+                        let shift = kx % weight.stride * phase + kx / weight.stride
+                        for (image, line) in product(images, lines) {
+                            let input =
+                                (image - images.lowerBound) * inputLines + (line - lines.lowerBound) * weight.stride
+                                + ky
+                            Kernels.active.multiply_panels(
+                                packed + input * lineStride * depths.count + shift,
+                                pixels.size,
+                                panelWidth * depths.count,
+                                panelWidth,
+                                weights + tap * depths.count * Blocking.tileColumns,
+                                Blocking.tileColumns,
+                                depths.count,
+                                target.pointer + offset(image, line, columns.lowerBound, group * outputs + channel),
+                                weight.outputChannels,
+                                columns.count,
+                                width,
+                                block > 0 || tap > 0
+                            )
+                        }
+                    }
+                    guard block == weight.depths.count - 1 else { continue }
+                    for (image, line) in product(images, lines) {
+                        finish.apply(
+                            to: target.pointer,
+                            offset: offset(image, line, columns.lowerBound, group * outputs + channel),
+                            width: weight.outputChannels,
+                            rows: columns.count,
+                            columns: width
+                        )
+                    }
+                }
+            }
+        }
+    }
+
+    private func offset(_ image: Int, _ line: Int, _ column: Int, _ channel: Int) -> Int {
+        ((image * target.shape[1] + line) * target.shape[2] + column) * weight.outputChannels + channel
+    }
+
+    /// Transposes the input pixels of a block, zeros beyond the edges: [image][line][panel][channel][pixel].
+    private func pack(
+        _ images: Range<Int>,
+        _ lines: Range<Int>,
+        _ columns: Range<Int>,
+        _ inputLines: Int,
+        _ group: Int,
+        _ depths: Range<Int>,
+        into packed: UnsafeMutablePointer<Float>
+    ) {
+        let (height, width, channels) = (source.shape[1], source.shape[2], source.shape[3])
+        let channel = group * (channels / weight.groups) + depths.lowerBound
+        let top = lines.lowerBound * weight.stride - weight.padding
+        var panel = packed
+        var rows = [UnsafeRawPointer?](repeating: nil, count: panelWidth)
+        for (image, y) in product(images, top..<top + inputLines) {
+            for first in stride(from: columns.lowerBound, to: columns.upperBound, by: pixels.size) {
+                let left = first * weight.stride - weight.padding
+                for position in 0..<panelWidth {
+                    let x = left + position
+                    rows[position % weight.stride * phase + position / weight.stride] =
+                        0..<height ~= y && 0..<width ~= x && position < reach
+                        ? UnsafeRawPointer(source.pointer + ((image * height + y) * width + x) * channels + channel)
+                        : nil
+                }
+                packRows(rows, depth: depths.count, into: panel, stride: panelWidth)
+                panel += panelWidth * depths.count
+            }
+        }
+    }
+
+    private func product(_ outer: Range<Int>, _ inner: Range<Int>) -> [(Int, Int)] {
+        outer.flatMap { first in inner.map { (first, $0) } }
     }
 }

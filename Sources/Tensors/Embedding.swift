@@ -10,7 +10,11 @@ extension Tensor {
             for (row, id) in ids.enumerated() {
                 precondition(id >= 0 && id < vocabulary, "id \(id) in a table of \(vocabulary)")
                 Kernels.active.widen(
-                    table.kernelCode, bytes + id * width * table.dtype.byteCount, result.pointer + row * width, width)
+                    table.kernelCode,
+                    bytes + id * width * table.dtype.byteCount,
+                    result.pointer + row * width,
+                    width
+                )
             }
         }
         return result

@@ -28,31 +28,197 @@ package struct LinearWeight: Sendable {
 extension Tensor {
     /// activation(x · Wᵀ + bias) + residual: [batch, rows, in] → [batch, rows, out]; [rows, in] counts as one item.
     package func linear(
-        _ weight: LinearWeight, activation: Activation = .none, adding residual: Tensor? = nil
+        _ weight: LinearWeight,
+        activation: Activation = .none,
+        adding residual: Tensor? = nil
     ) -> Tensor {
-        let (depth, outputs) = (weight.inputWidth, weight.outputWidth)
+        let depth = weight.inputWidth
         precondition(shape[shape.count - 1] == depth, "\(weight.matrix.name) \(weight.matrix.shape) for \(shape)")
-        let result = Tensor.uninitialized(shape.dropLast() + [outputs])
+        let result = Tensor.uninitialized(shape.dropLast() + [weight.outputWidth])
         precondition(residual.map { $0.count == result.count } ?? true, "residual for \(result.shape)")
         guard result.count > 0 else { return result }
-        let rows = count / depth
-        let outputsPerItem = 64
-        let (source, target) = (UnsafePointer(pointer), result.pointer)
+        let product = LinearProduct(
+            source: pointer,
+            rows: count / depth,
+            weight: weight,
+            finish: Finish(activation: activation, bias: weight.bias, residual: residual),
+            target: result.pointer
+        )
+        let rowsOfItem = shape.count == 2 ? shape[0] : shape[1..<shape.count - 1].reduce(1, *)
         withExtendedLifetime((storage, residual, weight)) {
-            weight.matrix.withBytes { matrix in
-                ComputePool.shared.run(items: (outputs + outputsPerItem - 1) / outputsPerItem) { item in
-                    let start = item * outputsPerItem
-                    let columns = min(outputsPerItem, outputs - start)
-                    Kernels.active.dot_rows(
-                        source, depth, rows, weight.matrix.kernelCode,
-                        matrix + start * depth * weight.matrix.dtype.byteCount, depth, columns, depth,
-                        target + start, outputs)
-                    Kernels.active.finish_rows(
-                        activation.kernelCode, weight.bias.map { $0.pointer + start },
-                        residual.map { $0.pointer + start }, outputs, target + start, outputs, rows, columns)
+            if rowsOfItem < LinearProduct.tiledRows { product.byDots() } else { product.byTiles() }
+        }
+        return result
+    }
+}
+
+/// What follows a matrix product while its output is still in the cache: f(y + bias) + residual.
+struct Finish {
+    let activation: Activation
+    let bias: Tensor?
+    let residual: Tensor?
+
+    /// Finishes `rows` × `columns` values of an output of `width` columns, from element `offset` on.
+    func apply(to target: UnsafeMutablePointer<Float>, offset: Int, width: Int, rows: Int, columns: Int) {
+        Kernels.active.finish_rows(
+            activation.kernelCode,
+            bias.map { $0.pointer + offset % width },
+            residual.map { $0.pointer + offset },
+            width,
+            target + offset,
+            width,
+            rows,
+            columns
+        )
+    }
+}
+
+/// One linear layer's product: target [rows, out] = source [rows, in] · Wᵀ.
+private struct LinearProduct {
+    /// From this many rows on, transposing weights into panels pays; below it, dot products read them as they lie.
+    /// Depends on the rows of one item only, so that a run's results do not change with the batch it is in.
+    static let tiledRows = 48
+
+    let source: UnsafePointer<Float>
+    let rows: Int
+    let weight: LinearWeight
+    let finish: Finish
+    let target: UnsafeMutablePointer<Float>
+
+    private var depth: Int { weight.inputWidth }
+    private var outputs: Int { weight.outputWidth }
+    private var pool: ComputePool { ComputePool.shared }
+
+    /// Reads every weight once in its stored dtype: bound by memory for one row, by arithmetic from some 16 rows on.
+    func byDots() {
+        // At least a quarter of a million multiply-adds an item (some 5 µs), and enough items to even the threads out.
+        let smallest = max(16, 262_144 / (depth * rows))
+        let perItem = max(smallest, (outputs + 8 * pool.threads - 1) / (8 * pool.threads))
+        let columns = Blocks(of: outputs, atMost: min(perItem, 512), grain: 16)
+        weight.matrix.withBytes { matrix in
+            pool.run(items: columns.count) { item in
+                let range = columns[item]
+                Kernels.active.dot_rows(
+                    source,
+                    depth,
+                    rows,
+                    weight.matrix.kernelCode,
+                    matrix + range.lowerBound * depth * weight.matrix.dtype.byteCount,
+                    depth,
+                    range.count,
+                    depth,
+                    target + range.lowerBound,
+                    outputs
+                )
+                finish.apply(
+                    to: target,
+                    offset: range.lowerBound,
+                    width: outputs,
+                    rows: rows,
+                    columns: range.count
+                )
+            }
+        }
+    }
+
+    /// Packs the rows once and the weights panel by panel, widening them on the way.
+    func byTiles() {
+        // Packed rows of at most 32 MiB at a time.
+        let batches = Blocks(of: rows, atMost: max(4 * Blocking.tileRows, (8 << 20) / depth))
+        for index in 0..<batches.count { multiply(batches[index]) }
+    }
+
+    private func multiply(_ batch: Range<Int>) {
+        let panels = Blocks(of: batch.count, atMost: Blocking.tileRows)
+        let depths = Blocks(of: depth, atMost: Blocking.depth, grain: 16)
+        let rowsPerPanel = panels.size
+        // [depth block][panel][depth][row]
+        let packed = Tensor.uninitialized([panels.count * rowsPerPanel * depth])
+        let panelsPerItem = Blocks(of: panels.count, atMost: max(1, 16_384 / (rowsPerPanel * depth)))
+        pool.run(items: panelsPerItem.count) { item in
+            for panel in panelsPerItem[item] {
+                let range = panels[panel]
+                for block in 0..<depths.count {
+                    let depths = depths[block]
+                    let start = packed.pointer + panels.count * rowsPerPanel * depths.lowerBound
+                    packRows(
+                        range.map { UnsafeRawPointer(source + (batch.lowerBound + $0) * depth + depths.lowerBound) },
+                        depth: depths.count,
+                        into: start + panel * rowsPerPanel * depths.count,
+                        stride: rowsPerPanel
+                    )
                 }
             }
         }
-        return result
+        multiplyPacked(batch, packed: packed, panels: panels, depths: depths)
+    }
+
+    private func multiplyPacked(_ batch: Range<Int>, packed: Tensor, panels: Blocks, depths: Blocks) {
+        let tileColumns = Blocking.tileColumns
+        let columnPanels = (outputs + tileColumns - 1) / tileColumns
+        // Column panels are shared out first, since each is packed anew for every group of rows.
+        let wanted = 4 * pool.threads
+        let rowGroups = Blocks(
+            of: panels.count,
+            atMost: columnPanels >= wanted ? panels.count : max(16, panels.count * columnPanels / wanted)
+        )
+        let columnGroups = Blocks(of: columnPanels, atMost: max(1, columnPanels * rowGroups.count / wanted))
+        let (rowsPerPanel, elementSize) = (panels.size, weight.matrix.dtype.byteCount)
+        weight.matrix.withBytes { matrix in
+            pool.run(items: columnGroups.count * rowGroups.count) { item, scratch in
+                let rowGroup = rowGroups[item / columnGroups.count]
+                let firstRow = rowGroup.lowerBound * rowsPerPanel
+                let rowCount = min(rowGroup.upperBound * rowsPerPanel, batch.count) - firstRow
+                let panel = scratch.floats(Blocking.depth * tileColumns)
+                for columnPanel in columnGroups[item % columnGroups.count] {
+                    let column = columnPanel * tileColumns
+                    let columnCount = min(tileColumns, outputs - column)
+                    let offset = (batch.lowerBound + firstRow) * outputs + column
+                    for block in 0..<depths.count {
+                        let range = depths[block]
+                        packRows(
+                            (0..<tileColumns).map {
+                                $0 < columnCount
+                                    ? matrix + ((column + $0) * depth + range.lowerBound) * elementSize : nil
+                            },
+                            dtype: weight.matrix.kernelCode,
+                            depth: range.count,
+                            into: panel,
+                            stride: tileColumns
+                        )
+                        let rows = packed.pointer + panels.count * rowsPerPanel * range.lowerBound
+                        Kernels.active.multiply_panels(
+                            rows + rowGroup.lowerBound * rowsPerPanel * range.count,
+                            rowsPerPanel,
+                            rowsPerPanel * range.count,
+                            rowsPerPanel,
+                            panel,
+                            tileColumns,
+                            range.count,
+                            target + offset,
+                            outputs,
+                            rowCount,
+                            columnCount,
+                            block > 0
+                        )
+                    }
+                    finish.apply(to: target, offset: offset, width: outputs, rows: rowCount, columns: columnCount)
+                }
+            }
+        }
+    }
+}
+
+/// Transposes rows into a panel (see `pack` in triptych_kernels.h); nil rows are zeros.
+func packRows(
+    _ rows: [UnsafeRawPointer?],
+    dtype: Int32 = Int32(TK_FLOAT32),
+    depth: Int,
+    into panel: UnsafeMutablePointer<Float>,
+    stride: Int
+) {
+    rows.withUnsafeBufferPointer { rows in
+        guard let first = rows.baseAddress else { return }
+        Kernels.active.pack(dtype, first, rows.count, depth, panel, stride)
     }
 }

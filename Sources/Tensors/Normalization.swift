@@ -44,7 +44,11 @@ extension Tensor {
     /// Group normalisation (Wu and He, 2018) of [batch, …, channels], over all positions of one item and
     /// channels / groups neighbouring channels, then the activation.
     package func groupNormalized(
-        groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, activation: Activation = .none
+        groups: Int,
+        weight: Tensor,
+        bias: Tensor,
+        epsilon: Float,
+        activation: Activation = .none
     ) -> Tensor {
         let (batch, channels) = (shape[0], shape[shape.count - 1])
         precondition(channels % groups == 0, "\(groups) groups of \(channels) channels")
@@ -68,9 +72,14 @@ extension Tensor {
                 let range = range(item % blocks)
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * channels) { scratch in
                     Kernels.active.group_moments(
-                        source + (item / blocks * positions + range.lowerBound) * channels, range.count, channels,
-                        groups, means + item * groups, deviations + item * groups,
-                        scratch.baseAddress.unsafelyUnwrapped)
+                        source + (item / blocks * positions + range.lowerBound) * channels,
+                        range.count,
+                        channels,
+                        groups,
+                        means + item * groups,
+                        deviations + item * groups,
+                        scratch.baseAddress.unsafelyUnwrapped
+                    )
                 }
             }
             let affine = Tensor.uninitialized([batch, 2, channels])
@@ -101,8 +110,14 @@ extension Tensor {
                 let rows = affine.pointer + item / blocks * 2 * channels
                 let offset = (item / blocks * positions + range.lowerBound) * channels
                 Kernels.active.scale_shift(
-                    activation.kernelCode, source + offset, rows, rows + channels, target + offset, range.count,
-                    channels)
+                    activation.kernelCode,
+                    source + offset,
+                    rows,
+                    rows + channels,
+                    target + offset,
+                    range.count,
+                    channels
+                )
             }
         }
         return result

@@ -9,7 +9,8 @@ extension Tensor {
         let half = width / heads / 2
         precondition(
             cosines.count == sines.count && cosines.count > 0 && (count / width * half) % cosines.count == 0,
-            "angles \(cosines.shape) for \(shape)")
+            "angles \(cosines.shape) for \(shape)"
+        )
         let angleRows = cosines.count / half
         let result = Tensor.uninitialized(shape)
         guard count > 0 else { return result }
@@ -22,7 +23,13 @@ extension Tensor {
                 for row in item * rowsPerItem..<min((item + 1) * rowsPerItem, rows) {
                     let angles = row % angleRows * half
                     Kernels.active.rotate(
-                        source + row * width, cosine + angles, sine + angles, target + row * width, heads, 2 * half)
+                        source + row * width,
+                        cosine + angles,
+                        sine + angles,
+                        target + row * width,
+                        heads,
+                        2 * half
+                    )
                 }
             }
         }

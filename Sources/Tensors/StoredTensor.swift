@@ -17,7 +17,9 @@ package struct StoredTensor: @unchecked Sendable {
     /// A view of `bytes`, which `owner` keeps alive; their number must fit shape and dtype.
     package init(name: String, dtype: DType, shape: [Int], bytes: UnsafeRawBufferPointer, owner: AnyObject) {
         precondition(
-            bytes.count == shape.reduce(1, *) * dtype.byteCount, "\(name): \(bytes.count) bytes for \(shape)")
+            bytes.count == shape.reduce(1, *) * dtype.byteCount,
+            "\(name): \(bytes.count) bytes for \(shape)"
+        )
         self.name = name
         self.dtype = dtype
         self.shape = shape
@@ -28,9 +30,12 @@ package struct StoredTensor: @unchecked Sendable {
     /// A float32 tensor seen as a stored one; no copy.
     package init(name: String, _ tensor: Tensor) {
         self.init(
-            name: name, dtype: .float32, shape: tensor.shape,
+            name: name,
+            dtype: .float32,
+            shape: tensor.shape,
             bytes: UnsafeRawBufferPointer(UnsafeBufferPointer(start: tensor.pointer, count: tensor.count)),
-            owner: tensor.storage)
+            owner: tensor.storage
+        )
     }
 
     /// The number of elements.
@@ -49,9 +54,12 @@ package struct StoredTensor: @unchecked Sendable {
         precondition(range.lowerBound >= 0 && range.upperBound <= shape[0], "\(name): rows \(range) of \(shape)")
         let stride = shape.dropFirst().reduce(dtype.byteCount, *)
         return StoredTensor(
-            name: name, dtype: dtype, shape: [range.count] + shape.dropFirst(),
+            name: name,
+            dtype: dtype,
+            shape: [range.count] + shape.dropFirst(),
             bytes: UnsafeRawBufferPointer(rebasing: bytes[range.lowerBound * stride..<range.upperBound * stride]),
-            owner: owner)
+            owner: owner
+        )
     }
 
     var kernelCode: Int32 {

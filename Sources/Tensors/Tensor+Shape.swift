@@ -11,7 +11,8 @@ extension Tensor {
         return Tensor(
             storage: storage,
             offset: offset + range.lowerBound * leadingStride,
-            shape: [range.count] + shape.dropFirst())
+            shape: [range.count] + shape.dropFirst()
+        )
     }
 
     /// Elements of one entry of the leading dimension.
@@ -59,7 +60,8 @@ extension Tensor {
         for tensor in tensors {
             precondition(
                 tensor.shape[..<axis] == shape[..<axis] && tensor.shape[(axis + 1)...] == shape[(axis + 1)...],
-                "shapes \(tensors.map(\.shape)) along axis \(axis)")
+                "shapes \(tensors.map(\.shape)) along axis \(axis)"
+            )
         }
         shape[axis] = tensors.reduce(0) { $0 + $1.shape[axis] }
         let result = Tensor.uninitialized(shape)
@@ -81,7 +83,8 @@ extension Tensor {
     package mutating func replaceRows(at start: Int, with rows: Tensor) {
         precondition(
             start >= 0 && start + rows.shape[0] <= shape[0] && rows.leadingStride == leadingStride,
-            "rows \(rows.shape) at \(start) of \(shape)")
+            "rows \(rows.shape) at \(start) of \(shape)"
+        )
         makeUnique()
         rows.withUnsafeBufferPointer { values in
             guard let source = values.baseAddress else { return }

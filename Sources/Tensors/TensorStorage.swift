@@ -1,3 +1,6 @@
+import Glibc
+import Synchronization
+
 /// The memory of one or more tensors: float32, aligned to 64 bytes.
 ///
 /// `@unchecked Sendable`: the bytes are written only by `Tensor`'s mutating methods, which require unique ownership, and
@@ -5,13 +8,112 @@
 final class TensorStorage: @unchecked Sendable {
     let pointer: UnsafeMutablePointer<Float>
     let capacity: Int
+    private let block: StorageBlock
 
     /// Uninitialised room for `count` floats.
     init(count: Int) {
         capacity = count
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-        pointer = raw.bindMemory(to: Float.self, capacity: max(count, 1))
+        block = StoragePool.shared.take(byteCount: count * 4)
+        pointer = block.address.bindMemory(to: Float.self, capacity: count)
     }
 
-    deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+    deinit { StoragePool.shared.giveBack(block) }
+}
+
+/// A piece of aligned memory.
+///
+/// `@unchecked Sendable`: owned by one storage or by the pool.
+struct StorageBlock: @unchecked Sendable {
+    let address: UnsafeMutableRawPointer
+    let byteCount: Int
+}
+
+/// Keeps the large blocks that tensors give back, because fresh memory costs a page fault every 4 KiB: for the
+/// activations of an image decoder about as much as reading and writing them.
+///
+/// A block serves again where it is at most a quarter too large. Where none fits, blocks of other sizes are freed before
+/// memory is added, so that the process never holds much more than its largest set of live tensors.
+struct StoragePool: Sendable {
+    static let shared = StoragePool()
+
+    /// Smaller blocks go back to malloc, which recycles them itself.
+    private static let smallestKept = 1 << 18
+    /// Kept at most: two activations of the largest size that an image decoder has at 512 pixels.
+    private static let mostKept = 1 << 29
+    /// Blocks from 4 MiB on are multiples of huge pages, which cost 512 times fewer faults.
+    private static let hugePage = 1 << 21
+
+    private struct Kept {
+        /// Oldest first.
+        var blocks: [StorageBlock] = []
+        var byteCount = 0
+    }
+
+    private let kept = Box()
+
+    private final class Box: Sendable {
+        let state = Mutex(Kept())
+    }
+
+    func take(byteCount: Int) -> StorageBlock {
+        let grain = byteCount >= 2 * Self.hugePage ? Self.hugePage : 64
+        let rounded = (max(byteCount, 1) + grain - 1) / grain * grain
+        if rounded >= Self.smallestKept {
+            var freed: [StorageBlock] = []
+            let found = kept.state.withLock { kept -> StorageBlock? in
+                let fitting = kept.blocks.indices.filter {
+                    kept.blocks[$0].byteCount >= rounded && kept.blocks[$0].byteCount / 5 * 4 <= rounded
+                }
+                if let best = fitting.min(by: { kept.blocks[$0].byteCount < kept.blocks[$1].byteCount }) {
+                    kept.byteCount -= kept.blocks[best].byteCount
+                    return kept.blocks.remove(at: best)
+                }
+                var needed = rounded
+                while needed > 0, !kept.blocks.isEmpty {
+                    let oldest = kept.blocks.removeFirst()
+                    kept.byteCount -= oldest.byteCount
+                    needed -= oldest.byteCount
+                    freed.append(oldest)
+                }
+                return nil
+            }
+            freed.forEach { $0.address.deallocate() }
+            if let found { return found }
+        }
+        let address = UnsafeMutableRawPointer.allocate(byteCount: rounded, alignment: grain)
+        if grain == Self.hugePage { madvise(address, rounded, MADV_HUGEPAGE) }
+        return StorageBlock(address: address, byteCount: rounded)
+    }
+
+    func giveBack(_ block: StorageBlock) {
+        guard block.byteCount >= Self.smallestKept, block.byteCount <= Self.mostKept else {
+            return block.address.deallocate()
+        }
+        let freed = kept.state.withLock { kept -> [StorageBlock] in
+            kept.blocks.append(block)
+            kept.byteCount += block.byteCount
+            var freed: [StorageBlock] = []
+            while kept.byteCount > Self.mostKept {
+                let oldest = kept.blocks.removeFirst()
+                kept.byteCount -= oldest.byteCount
+                freed.append(oldest)
+            }
+            return freed
+        }
+        freed.forEach { $0.address.deallocate() }
+    }
+
+    /// Frees what is kept.
+    func trim() {
+        let freed = kept.state.withLock { kept -> [StorageBlock] in
+            defer { kept = Kept() }
+            return kept.blocks
+        }
+        freed.forEach { $0.address.deallocate() }
+    }
+}
+
+extension Tensor {
+    /// Returns the memory of dead tensors to the system; worth calling when work ends and none is in sight.
+    package static func releaseUnusedMemory() { StoragePool.shared.trim() }
 }

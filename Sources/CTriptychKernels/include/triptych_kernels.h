@@ -64,6 +64,18 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
     void (*finish_rows)(int activation, const float *_Nullable bias, const float *_Nullable residual,
                         size_t residual_stride, float *y, size_t y_stride, size_t rows, size_t columns);
 
+    /// Rows and columns of the matrix tile.
+    size_t tile_rows, tile_columns;
+    /// panel[k * stride + r] = rows[r][k], widened: the operand layouts of `multiply_panels`. A NULL row is all zeros.
+    void (*pack)(int dtype, const void *_Nullable const *_Nonnull rows, size_t count, size_t depth,
+                 float *panel, size_t stride);
+    /// c[r][n] (+)= sum over k of a[k][r] * b[k][n], for r < rows in panels of `panel_rows` ≤ tile_rows, each
+    /// `panel_stride` floats behind the one before, and n < columns ≤ tile_columns. b's rows hold tile_columns values,
+    /// c's at least `columns`; strides count floats. An element is one chain of multiply-adds in the order of k.
+    void (*multiply_panels)(const float *a, size_t panel_rows, size_t panel_stride, size_t a_stride, const float *b,
+                            size_t b_stride, size_t depth, float *c, size_t c_stride, size_t rows, size_t columns,
+                            bool accumulate);
+
     /// One query head against `length` keys and values by online softmax: out[width].
     void (*attend_row)(const float *query, const float *keys, const float *values, size_t stride, size_t length,
                        size_t width, float scale, float *out);
@@ -71,5 +83,14 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
 
 /// The kernels of one instruction set, or NULL where this processor, its operating system or this build lacks it.
 const tk_kernels *_Nullable tk_kernels_for(int isa);
+
+/// Tells the processor that this thread waits in a loop.
+static inline void tk_spin_hint(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 #pragma clang assume_nonnull end

@@ -2,10 +2,12 @@
 #include "vector.h"
 
 #include "functions.h"
+#include "transpose.h"
 
 #include "elementwise.h"
 #include "normalization.h"
 #include "dot.h"
+#include "tile.h"
 #include "attention.h"
 
 const tk_kernels TK_TABLE = {
@@ -23,5 +25,9 @@ const tk_kernels TK_TABLE = {
     .rotate = rotate,
     .dot_rows = dot_rows,
     .finish_rows = finish_rows,
+    .tile_rows = TILE_ROWS,
+    .tile_columns = TILE_COLUMNS,
+    .pack = pack,
+    .multiply_panels = multiply_panels,
     .attend_row = attend_row,
 };

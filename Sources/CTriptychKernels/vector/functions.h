@@ -39,7 +39,7 @@ INLINE vec gaussian_error_linear(vec x) {
     p = fma_(p, t, splat(-9.2763990e-2f));
     p = fma_(p, t, splat(1.2769784f));
     vec half_complement = splat(0.5f) * exponential(-z * z) * p / fma_(splat(2.0f), z, splat(1.0f));
-    return x * select(x < splat(0.0f), half_complement, splat(1.0f) - half_complement);
+    return x * select_(x < splat(0.0f), half_complement, splat(1.0f) - half_complement);
 }
 
 INLINE vec activation_of(int activation, vec x) {

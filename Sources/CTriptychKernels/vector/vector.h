@@ -33,10 +33,10 @@ INLINE vec fma_(vec a, vec b, vec c) {
 #endif
 }
 
-INLINE vec select(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+INLINE vec select_(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 // As C's a < b ? a : b: a NaN in b comes through.
-INLINE vec minimum(vec a, vec b) { return select(a < b, a, b); }
-INLINE vec maximum(vec a, vec b) { return select(a > b, a, b); }
+INLINE vec minimum(vec a, vec b) { return select_(a < b, a, b); }
+INLINE vec maximum(vec a, vec b) { return select_(a > b, a, b); }
 
 // Lanes are added in halves, always in the same tree.
 INLINE float sum(vec v) {
@@ -66,7 +66,7 @@ INLINE vec widen_float16(hvec h) {
     uvec sign = (bits & 0x8000u) << 16, magnitude = (bits & 0x7fffu) << 13;
     vec scaled = (vec)magnitude * splat(0x1p112f);
     ivec special = (ivec)(magnitude >= 0x0f800000u);
-    return (vec)(sign | (uvec)select(special, (vec)(magnitude | 0x7f800000u), scaled));
+    return (vec)(sign | (uvec)select_(special, (vec)(magnitude | 0x7f800000u), scaled));
 #endif
 }
 

@@ -1,0 +1,77 @@
+import Testing
+
+@testable import Tensors
+
+@Suite struct ConvolutionTests {
+    struct Case: CustomTestStringConvertible {
+        var batch = 1
+        var height = 1
+        var width = 1
+        var inputs = 1
+        var outputs = 1
+        var kernel = 3
+        var stride = 1
+        var padding = 1
+        var groups = 1
+
+        var testDescription: String {
+            "\(batch)×\(height)×\(width)×\(inputs) → \(outputs), k\(kernel) s\(stride) p\(padding) g\(groups)"
+        }
+    }
+
+    static let cases = [
+        Case(height: 1, width: 1, inputs: 1, outputs: 1, kernel: 1, padding: 0),
+        Case(height: 5, width: 4, inputs: 3, outputs: 8),
+        Case(batch: 3, height: 8, width: 8, inputs: 20, outputs: 40),
+        Case(batch: 2, height: 9, width: 110, inputs: 4, outputs: 33),
+        Case(height: 7, width: 13, inputs: 200, outputs: 5),
+        Case(height: 40, width: 30, inputs: 6, outputs: 64),
+        Case(batch: 2, height: 9, width: 9, inputs: 16, outputs: 24, stride: 2, padding: 0),
+        Case(batch: 1, height: 12, width: 31, inputs: 5, outputs: 24, stride: 2),
+        Case(height: 28, width: 28, inputs: 3, outputs: 12, kernel: 14, stride: 14, padding: 0),
+        Case(batch: 2, height: 6, width: 50, inputs: 30, outputs: 17, kernel: 1, padding: 0),
+        Case(height: 6, width: 9, inputs: 6, outputs: 9, groups: 3),
+        Case(batch: 2, height: 6, width: 9, inputs: 37, outputs: 37, groups: 37),
+        Case(height: 11, width: 11, inputs: 4, outputs: 4, kernel: 5, padding: 2, groups: 2),
+    ]
+
+    @Test(arguments: cases) func convolution_agreesWithTheReference(_ test: Case) {
+        var numbers = TestNumbers(seed: 4)
+        let x = numbers.tensor([test.batch, test.height, test.width, test.inputs])
+        let w = numbers.tensor([test.outputs, test.inputs / test.groups, test.kernel, test.kernel])
+        let bias = numbers.tensor([test.outputs])
+        let weight = ConvolutionWeight(
+            StoredTensor(name: "w", w),
+            bias: StoredTensor(name: "b", bias),
+            stride: test.stride,
+            padding: test.padding,
+            groups: test.groups
+        )
+        let reference = Reference.convolution(
+            x,
+            w,
+            bias: bias.array,
+            stride: test.stride,
+            padding: test.padding,
+            groups: test.groups
+        )
+        let result = x.convolved(weight)
+        #expect(result.shape == reference.shape)
+        #expect(error(result.array, reference.array) < 2e-6)
+        let residual = numbers.tensor(result.shape)
+        #expect(bits(x.convolved(weight, adding: residual)) == bits(result + residual))
+        for item in 0..<test.batch {
+            #expect(bits(x[item..<item + 1].convolved(weight)) == bits(result[item..<item + 1]))
+        }
+    }
+
+    @Test func paddedRightBottom_addsOneRowAndColumnOfZeros() {
+        let x = Tensor([1, 2, 3, 4], shape: [1, 2, 2, 1])
+        #expect(x.paddedRightBottom().array == [1, 2, 0, 3, 4, 0, 0, 0, 0])
+    }
+
+    @Test func upsampledNearest2x_repeatsEveryPixel() {
+        let x = Tensor([1, 2, 3, 4], shape: [1, 1, 2, 2])
+        #expect(x.upsampledNearest2x().array == [1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4])
+    }
+}
