@@ -20,7 +20,8 @@ package struct Tokenizer: Sendable {
         let hasConfiguration = FileManager.default.fileExists(atPath: configurationFile.path)
         try self.init(
             JSONNode(contentsOf: file),
-            configuration: hasConfiguration ? JSONNode(contentsOf: configurationFile) : nil)
+            configuration: hasConfiguration ? JSONNode(contentsOf: configurationFile) : nil
+        )
     }
 
     init(_ file: JSONNode, configuration: JSONNode?) throws {
@@ -28,7 +29,10 @@ package struct Tokenizer: Sendable {
         self.configuration = try TokenizerConfiguration(configuration)
         vocabulary = parts.vocabulary
         addedVocabulary = AddedVocabulary(
-            parts.addedTokens, specialIDs: parts.specialIDs, normalizer: parts.normalizer)
+            parts.addedTokens,
+            specialIDs: parts.specialIDs,
+            normalizer: parts.normalizer
+        )
         normalizer = parts.normalizer
         preTokenizer = parts.preTokenizer
         model = parts.model

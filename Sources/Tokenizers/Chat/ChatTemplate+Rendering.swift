@@ -10,7 +10,9 @@ extension ChatTemplate {
     ///
     /// Errors: `TokenizerError.inexpressibleMessage` for a picture or video that the template has no token for.
     package func render(
-        _ messages: [ChatMessage], bosToken: String?, addGenerationPrompt: Bool
+        _ messages: [ChatMessage],
+        bosToken: String?,
+        addGenerationPrompt: Bool
     ) throws -> [PromptSegment] {
         var segments: [PromptSegment] = []
         for (index, message) in messages.enumerated() {

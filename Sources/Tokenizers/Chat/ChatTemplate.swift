@@ -32,7 +32,10 @@ package enum ChatTemplate: Sendable, Equatable, CaseIterable {
         let fingerprint = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         guard let known = Self.allCases.first(where: { $0.fingerprint == fingerprint }) else {
             throw TokenizerError.unknownChatTemplate(
-                file: file, opening: String(text.prefix(80)), fingerprint: String(fingerprint, radix: 16))
+                file: file,
+                opening: String(text.prefix(80)),
+                fingerprint: String(fingerprint, radix: 16)
+            )
         }
         self = known
     }

@@ -28,21 +28,30 @@ enum SpaceCleanUp {
         }
     }
 
-    /// How many bytes at the end of the text might still change once more text follows.
-    ///
-    /// A pattern that reaches over the end begins with a space and goes on with one of `beginnings`; between these
-    /// bytes the text can hold more spaces, which an earlier replacement may remove.
+    /// How many bytes at the end of the text might still change once more text follows. No pattern, whether complete or
+    /// begun, reaches over the place before them.
     static func openEnd(of text: [UInt8]) -> Int {
+        var certain = text[...]
+        while true {
+            let begun = begunPattern(atEndOf: certain)
+            if begun == 0 { return text.count - certain.count }
+            certain = certain.dropLast(begun)
+        }
+    }
+
+    /// The length of the longest suffix that is a space and one of `beginnings`. Between these bytes the text can hold
+    /// more spaces, which an earlier replacement may remove.
+    private static func begunPattern(atEndOf text: ArraySlice<UInt8>) -> Int {
         var letters: [UInt8] = []
-        var open = 0
+        var length = 0
         for (distance, byte) in text.reversed().enumerated() {
             if byte == 0x20 {
-                if beginnings.contains(letters) { open = distance + 1 }
+                if beginnings.contains(letters) { length = distance + 1 }
             } else {
                 letters.insert(byte, at: 0)
                 if letters.count > 2 { break }
             }
         }
-        return open
+        return length
     }
 }

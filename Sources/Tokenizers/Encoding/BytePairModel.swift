@@ -12,7 +12,10 @@ struct BytePairModel: Sendable {
 
     /// Appends the ids of one word.
     func encode(
-        _ word: ArraySlice<UInt8>, vocabulary: Vocabulary, scratch: inout MergeScratch, into ids: inout [Int32]
+        _ word: ArraySlice<UInt8>,
+        vocabulary: Vocabulary,
+        scratch: inout MergeScratch,
+        into ids: inout [Int32]
     ) {
         if ignoresMerges, let id = vocabulary.id(ofBytes: word) {
             ids.append(id)

@@ -18,7 +18,9 @@ struct PostProcessor: Sendable, Equatable {
             try readTemplate(node, vocabulary)
         case "Sequence":
             for processor in try node.required("processors").nodes() {
-                guard try processor.type() != "Sequence" else { throw processor.unsupported("a Sequence in a Sequence") }
+                guard try processor.type() != "Sequence" else {
+                    throw processor.unsupported("a Sequence in a Sequence")
+                }
                 let inner = try PostProcessor(processor, vocabulary: vocabulary)
                 prefix = inner.prefix + prefix
                 suffix += inner.suffix

@@ -63,7 +63,11 @@ struct JSONNode {
     func member(_ name: String) throws -> JSONNode? {
         guard case .object(let members) = value else { throw mismatch("an object") }
         let found = members.filter { $0.key.elementsEqual(name.utf8) }
-        let node = JSONNode(file: file, path: path == "$" ? name : "\(path).\(name)", value: found.first?.value ?? .null)
+        let node = JSONNode(
+            file: file,
+            path: path == "$" ? name : "\(path).\(name)",
+            value: found.first?.value ?? .null
+        )
         guard found.count <= 1 else { throw node.invalid("given \(found.count) times") }
         return node.value == .null ? nil : node
     }

@@ -93,8 +93,10 @@ struct TokenizerFile {
             }
         }
         return BytePairModel(
-            merges: try readMerges(model.required("merges"), vocabulary), byteIDs: byteIDs,
-            ignoresMerges: try model.flag("ignore_merges"))
+            merges: try readMerges(model.required("merges"), vocabulary),
+            byteIDs: byteIDs,
+            ignoresMerges: try model.flag("ignore_merges")
+        )
     }
 
     /// Merges are pairs of tokens or, in older files, both tokens in one string with a space between them.
@@ -119,7 +121,8 @@ struct TokenizerFile {
     }
 
     private static func mergedTokens(
-        _ element: JSONValue, at node: () -> JSONNode
+        _ element: JSONValue,
+        at node: () -> JSONNode
     ) throws -> (ArraySlice<UInt8>, ArraySlice<UInt8>) {
         switch element {
         case .array(let pair):
