@@ -1,0 +1,29 @@
+package import Checkpoints
+package import Tensors
+
+/// PyTorch's `nn.Conv2d` on channels-last pictures: `weight` [outputs, inputs, kernel, kernel], `bias` [outputs].
+package struct Convolution: Sendable {
+    private let weight: ConvolutionWeight
+
+    /// Zero padding of `padding` positions on every side; half the kernel keeps the size.
+    package init(
+        _ reader: ParameterReader,
+        _ inputs: Int,
+        _ outputs: Int,
+        kernel: Int,
+        stride: Int = 1,
+        padding: Int? = nil
+    ) {
+        weight = ConvolutionWeight(
+            reader.tensor("weight", [outputs, inputs, kernel, kernel]),
+            bias: reader.tensor("bias", [outputs]),
+            stride: stride,
+            padding: padding ?? kernel / 2
+        )
+    }
+
+    /// [batch, height, width, inputs] → [batch, height / stride, width / stride, outputs]
+    package func callAsFunction(_ x: Tensor, adding residual: Tensor? = nil) -> Tensor {
+        x.convolved(weight, adding: residual)
+    }
+}
