@@ -1,5 +1,3 @@
-import Foundation
-
 /// What happens to text before it is split into words.
 enum TextNormalizer: Sendable, Equatable {
     case none
@@ -9,8 +7,6 @@ enum TextNormalizer: Sendable, Equatable {
     func normalize(_ text: ArraySlice<UInt8>) -> [UInt8] {
         // Below U+0300 (CC 80) nothing combines: such text is in NFC already.
         guard self == .nfc, text.contains(where: { $0 >= 0xCC }) else { return Array(text) }
-        // Decomposed first, because Foundation leaves a Hangul syllable and a final consonant behind it apart.
-        let decomposed = String(decoding: text, as: UTF8.self).decomposedStringWithCanonicalMapping
-        return Array(decomposed.precomposedStringWithCanonicalMapping.utf8)
+        return Array(CanonicalComposition.compose(String(decoding: text, as: UTF8.self)).utf8)
     }
 }
