@@ -17,8 +17,13 @@ package struct Request: Sendable, Equatable {
     package var keepsAlive: Bool
 
     package init(
-        _ method: HTTPRequest.Method, target: RequestTarget, version: HTTPVersion = .http11, fields: HTTPFields = [:],
-        trailers: HTTPFields = [:], body: [UInt8] = [], keepsAlive: Bool = true
+        _ method: HTTPRequest.Method,
+        target: RequestTarget,
+        version: HTTPVersion = .http11,
+        fields: HTTPFields = [:],
+        trailers: HTTPFields = [:],
+        body: [UInt8] = [],
+        keepsAlive: Bool = true
     ) {
         self.method = method
         self.target = target
@@ -32,7 +37,10 @@ package struct Request: Sendable, Equatable {
 
     /// A request as a test or an in-process caller writes it.
     package init(
-        _ method: HTTPRequest.Method, _ target: String, fields: HTTPFields = [:], body: [UInt8] = []
+        _ method: HTTPRequest.Method,
+        _ target: String,
+        fields: HTTPFields = [:],
+        body: [UInt8] = []
     ) throws(HTTPStatusError) {
         self.init(method, target: try RequestTarget(target), fields: fields, body: body)
     }

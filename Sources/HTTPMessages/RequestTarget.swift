@@ -39,7 +39,9 @@ package struct RequestTarget: Sendable, Equatable {
         (authority, rest) = try Self.splitAuthority(rest)
         let mark = rest.firstIndex(of: UInt8(ascii: "?"))
         segments = try Self.decodeSegments(rest[..<(mark ?? rest.endIndex)])
-        query = try mark.map { mark throws(HTTPStatusError) in try Self.decodeQuery(rest[rest.index(after: mark)...]) } ?? []
+        query =
+            try mark.map { mark throws(HTTPStatusError) in try Self.decodeQuery(rest[rest.index(after: mark)...]) }
+            ?? []
     }
 
     /// The decoded path; a slash inside a segment is not told apart from one between segments.

@@ -27,7 +27,9 @@ final class AcceptSource: @unchecked Sendable {
         queue.async { self.resume() }
     }
 
+    /// Refuses connections from now on; the socket is closed a little later. To be called once.
     func stop() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
         queue.async {
             self.source.cancel()
             // A cancelled source runs its cancel handler only if it is not suspended.

@@ -30,6 +30,7 @@ actor Connection {
     private var writer: CheckedContinuation<Void, Never>?
     private var deadlinePassed = false
     private var exchange: Exchange?
+    private var isCheckingForHangUp = false
 
     /// What a request's handler and its response are doing.
     struct Exchange {
@@ -137,7 +138,9 @@ actor Connection {
     ///   - idleLimit: seconds without progress after which the client counts as gone.
     ///   - moreFollows: whether another write comes at once.
     func write(
-        _ bytes: [UInt8], idleLimit: Double, moreFollows: Bool = false
+        _ bytes: [UInt8],
+        idleLimit: Double,
+        moreFollows: Bool = false
     ) async throws(ClientDisconnected) {
         precondition(writer == nil, "two writes to one connection at a time")
         var rest = bytes[...]
@@ -181,12 +184,15 @@ actor Connection {
 
     /// - Returns: whether the wait ended otherwise than by its deadline.
     private func wait(
-        until deadline: DispatchTime, _ store: (isolated Connection, CheckedContinuation<Void, Never>) -> Void
+        until deadline: DispatchTime,
+        _ store: (isolated Connection, CheckedContinuation<Void, Never>) -> Void
     ) async -> Bool {
         deadlinePassed = false
-        let timer = self.timer ?? DeadlineTimer(queue: executor.queue) { [weak self] in
-            self?.assumeIsolated { $0.passDeadline() }
-        }
+        let timer =
+            self.timer
+            ?? DeadlineTimer(queue: executor.queue) { [weak self] in
+                self?.assumeIsolated { $0.passDeadline() }
+            }
         self.timer = timer
         timer.deadline = deadline
         await withCheckedContinuation { store(self, $0) }
@@ -223,14 +229,20 @@ actor Connection {
         switch exchange?.stage {
         case nil, .sending: break
         case .streaming: exchange?.cancel()
-        case .handling: checkHangUp(after: .milliseconds(100), sending: remoteAddress == nil ? nil : exchange?.probe)
+        case .handling where !isCheckingForHangUp:
+            isCheckingForHangUp = true
+            checkHangUp(after: .milliseconds(100), sending: remoteAddress == nil ? nil : exchange?.probe)
+        case .handling: break
         }
     }
 
     private func checkHangUp(after delay: DispatchTimeInterval, sending probe: [UInt8]?) {
         executor.queue.asyncAfter(deadline: .now() + delay) { [weak self] in
             self?.assumeIsolated { connection in
-                guard !connection.isClosed, connection.exchange?.stage == .handling else { return }
+                guard !connection.isClosed, connection.exchange?.stage == .handling else {
+                    connection.isCheckingForHangUp = false
+                    return
+                }
                 if let probe { _ = connection.socket.send(probe[...]) }
                 if connection.socket.isHungUp { return connection.hangUp() }
                 connection.checkHangUp(after: .milliseconds(probe == nil ? 250 : 50), sending: nil)
@@ -261,7 +273,7 @@ actor Connection {
         let deadline = DispatchTime.now() + .seconds(2)
         socket.endOutput()
         input.removeAll(keepingCapacity: true)
-        while await arrival(by: deadline, isIdle: true) == .bytes, DispatchTime.now() < deadline {
+        while await arrival(by: deadline, isIdle: false) == .bytes, DispatchTime.now() < deadline {
             input.removeAll(keepingCapacity: true)
         }
         close()

@@ -1,5 +1,4 @@
 import Dispatch
-import Glibc
 import HTTPMessages
 import HTTPTypes
 
@@ -23,18 +22,18 @@ struct HTTP1Session {
             case .request(let request):
                 keepsAlive = await answer(request, on: connection)
             case .failure(let error, let exchange):
-                let response = service.renderError(error)
+                let response = error.response(renderedBy: service.renderError)
                 keepsAlive = await ResponseSender(service, connection).send(response, exchange)
             }
-            guard keepsAlive else { break }
+            guard keepsAlive else { return await connection.closeAfterLastResponse() }
         }
-        await connection.closeAfterLastResponse()
+        connection.close()
     }
 
     /// Answers a client that is one too many.
     func refuse(_ connection: isolated Connection) async {
         let exchange = RequestDecoder.Exchange(method: .get, version: .http11, keepsAlive: false)
-        let response = service.renderError(.tooManyConnections)
+        let response = HTTPStatusError.tooManyConnections.response(renderedBy: service.renderError)
         _ = await ResponseSender(service, connection).send(response, exchange)
         await connection.closeAfterLastResponse()
     }
@@ -70,7 +69,11 @@ struct HTTP1Session {
         request.remoteAddress = connection.remoteAddress
         if request.id.isEmpty { request.id = RequestID.random() }
         let exchange = RequestDecoder.Exchange(
-            method: request.method, version: request.version, keepsAlive: request.keepsAlive, id: request.id)
+            method: request.method,
+            version: request.version,
+            keepsAlive: request.keepsAlive,
+            id: request.id
+        )
         let task = Self.respond(to: request, exchange, service, connection)
         let probe = request.version == .http11 ? ResponseEncoder.continueResponse : nil
         connection.begin(Connection.Exchange(cancel: { task.cancel() }, probe: probe))
@@ -81,7 +84,10 @@ struct HTTP1Session {
 
     /// The handler runs on the connection's own queue until it first suspends: no other thread has to wake for it.
     private static nonisolated func respond(
-        to request: Request, _ exchange: RequestDecoder.Exchange, _ service: HTTPService, _ connection: Connection
+        to request: Request,
+        _ exchange: RequestDecoder.Exchange,
+        _ service: HTTPService,
+        _ connection: Connection
     ) -> Task<Bool, Never> {
         Task(executorPreference: connection.executor) {
             let response = await service.handler(request)

@@ -75,7 +75,9 @@ final class Listener: Sendable {
 
     /// - Returns: nil if this machine does not have the address (a name for IPv6 too, without IPv6).
     private static func listen(
-        at address: inout RawAddress, _ host: String, _ backlog: Int32
+        at address: inout RawAddress,
+        _ host: String,
+        _ backlog: Int32
     ) throws(SocketError) -> Int32? {
         let operation = "bind \(host):\(address.port)"
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)

@@ -5,7 +5,6 @@ import HTTPTypes
 /// Sends responses over a connection as ``ResponseEncoder`` frames them.
 struct ResponseSender: Sendable {
     private let connection: Connection
-    private let renderError: @Sendable (HTTPStatusError) -> Response
     private let idleLimit: Double
 
     /// Bodies up to this size are copied behind their head, so that a response is one write and mostly one packet;
@@ -14,7 +13,6 @@ struct ResponseSender: Sendable {
 
     init(_ service: HTTPService, _ connection: Connection) {
         self.connection = connection
-        renderError = service.renderError
         idleLimit = service.limits.idleSeconds
     }
 

@@ -24,9 +24,14 @@ import Testing
         #expect(decode(request(field: "Content-Length: 6"), limits: limits).failures == ["413 content_too_large!"])
         let chunked = "Transfer-Encoding: chunked"
         #expect(
-            decode(request(field: chunked, body: "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), limits: limits).requests.count == 1)
+            decode(request(field: chunked, body: "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), limits: limits).requests.count
+                == 1
+        )
         #expect(
-            decode(request(field: chunked, body: "2\r\nhe\r\n4\r\n"), limits: limits).failures == ["413 content_too_large!"])
+            decode(request(field: chunked, body: "2\r\nhe\r\n4\r\n"), limits: limits).failures == [
+                "413 content_too_large!"
+            ]
+        )
     }
 
     @Test func bodyAbsent_isEmpty() {
@@ -49,7 +54,8 @@ import Testing
     ])
     func chunk_malformed(body: String) {
         #expect(
-            decode(request(field: "Transfer-Encoding: chunked", body: body)).failures == ["400 chunk_invalid!"])
+            decode(request(field: "Transfer-Encoding: chunked", body: body)).failures == ["400 chunk_invalid!"]
+        )
     }
 
     @Test(arguments: ["5\nhello\r\n", "5\r\nhello\n", "0\n\r\n", "0\r\n\n"])
@@ -61,7 +67,10 @@ import Testing
         let chunk = "1;\(String(repeating: "a", count: 900))\r\nx\r\n"
         let body = String(repeating: chunk, count: 40)
         #expect(
-            decode(request(field: "Transfer-Encoding: chunked", body: body)).failures == ["431 header_fields_too_large!"])
+            decode(request(field: "Transfer-Encoding: chunked", body: body)).failures == [
+                "431 header_fields_too_large!"
+            ]
+        )
     }
 
     @Test(arguments: ["Content-Length: 1", "Transfer-Encoding: gzip", "Host: b", " folded: x", "no colon"])
@@ -77,7 +86,8 @@ import Testing
         #expect(decode(request(field: head, body: "0\r\nA: 1\r\n\r\n"), limits: limits).requests.count == 1)
         #expect(
             decode(request(field: head, body: "0\r\nA: 1\r\nB: 2\r\n\r\n"), limits: limits).failures
-                == ["431 header_fields_too_large!"])
+                == ["431 header_fields_too_large!"]
+        )
     }
 
     @Test(arguments: [

@@ -78,7 +78,8 @@ struct SeededGenerator: RandomNumberGenerator {
         var random = SeededGenerator(state: 7)
         let form = Array(
             ("--b\r\nContent-Disposition: form-data; name=\"a\\\"b\"; filename=\"c%22.png\"\r\nContent-Type: image/png\r\n\r\n"
-                + "\r\n--x\r\r\n--b\r\nContent-Disposition: form-data; name=q\r\n\r\nhello\r\n--b--\r\n").utf8)
+                + "\r\n--x\r\r\n--b\r\nContent-Disposition: form-data; name=q\r\n\r\nhello\r\n--b--\r\n").utf8
+        )
         var accepted = 0
         for _ in 0..<20_000 {
             var bytes = form

@@ -3,7 +3,10 @@ import HTTPTypes
 
 /// All events that `bytes` decode to when they arrive in pieces that end at `cuts`, and at the end of input.
 func decode(
-    _ bytes: [UInt8], limits: HTTPLimits = HTTPLimits(), cuts: [Int] = [], ends: Bool = false
+    _ bytes: [UInt8],
+    limits: HTTPLimits = HTTPLimits(),
+    cuts: [Int] = [],
+    ends: Bool = false
 ) -> [RequestDecoder.Event] {
     var decoder = RequestDecoder(limits: limits)
     var events: [RequestDecoder.Event] = []

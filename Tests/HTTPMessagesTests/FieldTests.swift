@@ -5,8 +5,10 @@ import Testing
 @Suite struct FieldTests {
     @Test func fields_keepOrderValuesAndCaseOfNames() throws {
         let request = try #require(
-            decode("GET / HTTP/1.1\r\nhost:a\r\nX-A: \t one, two \t\r\nx-a:three\r\nEmpty:\r\nLatin: \u{E9}\r\n\r\n").requests
-                .first)
+            decode("GET / HTTP/1.1\r\nhost:a\r\nX-A: \t one, two \t\r\nx-a:three\r\nEmpty:\r\nLatin: \u{E9}\r\n\r\n")
+                .requests
+                .first
+        )
         let name = try #require(HTTPField.Name("X-A"))
         #expect(request.fields[values: name] == ["one, two", "three"])
         #expect(request.fields.map(\.name.rawName) == ["host", "X-A", "x-a", "Empty", "Latin"])
@@ -28,7 +30,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\n", "\nGET",
+        "GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\n",
+        "\nGET",
         "GET / HTTP/1.1\r\n\nHost: a\r\n\r\n",
     ])
     func bareLineFeed_isRefused(text: String) {
@@ -41,7 +44,8 @@ import Testing
         #expect(decode("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n\r\n", limits: limits).requests.count == 1)
         #expect(
             decode("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", limits: limits).failures
-                == ["431 header_fields_too_large!"])
+                == ["431 header_fields_too_large!"]
+        )
     }
 
     @Test func fieldBytes_limitIsExact() {
@@ -50,11 +54,13 @@ import Testing
         #expect(decode("GET / HTTP/1.1\r\nHost: a\r\nA: 34567\r\n\r\n", limits: limits).requests.count == 1)
         #expect(
             decode("GET / HTTP/1.1\r\nHost: a\r\nA: 345678\r\n\r\n", limits: limits).failures
-                == ["431 header_fields_too_large!"])
+                == ["431 header_fields_too_large!"]
+        )
         // One line without an end is refused as soon as it is too long.
         #expect(
             decode("GET / HTTP/1.1\r\nHost: \(String(repeating: "a", count: 30))", limits: limits).failures
-                == ["431 header_fields_too_large!"])
+                == ["431 header_fields_too_large!"]
+        )
     }
 
     @Test func fieldCount_absurdLimitDoesNotTrap() {
@@ -63,7 +69,8 @@ import Testing
         let lines = String(repeating: "A:\r\n", count: 70_000)
         #expect(
             decode("GET / HTTP/1.1\r\nHost: a\r\n\(lines)\r\n", limits: limits).failures
-                == ["431 header_fields_too_large!"])
+                == ["431 header_fields_too_large!"]
+        )
     }
 
     @Test func host_isRequiredInHTTP11() {

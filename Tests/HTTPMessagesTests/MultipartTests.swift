@@ -15,7 +15,8 @@ import Testing
         let form = try form(
             "--b\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\nWhat is it?\r\n"
                 + "--b\r\ncontent-disposition: Form-Data; name=\"image[]\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n"
-                + "\u{1}\r\n--\r\n-b\r\n--b\r\nContent-Disposition: form-data; name=image[]\r\n\r\n\r\n--b--")
+                + "\u{1}\r\n--\r\n-b\r\n--b\r\nContent-Disposition: form-data; name=image[]\r\n\r\n\r\n--b--"
+        )
         #expect(form.parts.map(\.name) == ["q", "image[]", "image[]"])
         #expect(form.parts[0].text == "What is it?")
         #expect(form.parts[0].filename == nil)
@@ -38,13 +39,15 @@ import Testing
         #expect(try form("\r\n--b--").parts.isEmpty)
     }
 
-    @Test(arguments: [
-        (#"form-data; name="a\"b""#, "a\"b", nil), (#"form-data; name="a%22b""#, "a\"b", nil),
-        (#"form-data; name="a;b=c"; filename="d; e.png""#, "a;b=c", "d; e.png"),
-        (#"form-data; name=a; filename="C:\pics\x.png""#, "a", #"C:\pics\x.png"#),
-        (#"form-data;name="a";filename="""#, "a", ""), (#"form-data; name=a; filename="é.png""#, "a", "é.png"),
-        ("form-data; name=a; filename*=UTF-8''na%C3%AFve.png; filename=x", "a", "naïve.png"),
-    ] as [(String, String, String?)])
+    @Test(
+        arguments: [
+            (#"form-data; name="a\"b""#, "a\"b", nil), (#"form-data; name="a%22b""#, "a\"b", nil),
+            (#"form-data; name="a;b=c"; filename="d; e.png""#, "a;b=c", "d; e.png"),
+            (#"form-data; name=a; filename="C:\pics\x.png""#, "a", #"C:\pics\x.png"#),
+            (#"form-data;name="a";filename="""#, "a", ""), (#"form-data; name=a; filename="é.png""#, "a", "é.png"),
+            ("form-data; name=a; filename*=UTF-8''na%C3%AFve.png; filename=x", "a", "naïve.png"),
+        ] as [(String, String, String?)]
+    )
     func disposition_isTakenApart(disposition: String, name: String, filename: String?) throws {
         let part = try #require(try form(part(disposition)).parts.first)
         #expect(part.name == name)

@@ -5,7 +5,8 @@ import Testing
 @Suite struct RequestLineTests {
     @Test func requestLine_isTakenApart() throws {
         let request = try #require(
-            decode("GET /v1/jobs/a%2Fb%20c?limit=3&after=x+y%21&flag HTTP/1.1\r\nHost: a:80\r\n\r\n").requests.first)
+            decode("GET /v1/jobs/a%2Fb%20c?limit=3&after=x+y%21&flag HTTP/1.1\r\nHost: a:80\r\n\r\n").requests.first
+        )
         #expect(request.method == .get)
         #expect(request.version == .http11)
         #expect(request.target.segments == ["v1", "jobs", "a/b c"])
@@ -61,7 +62,9 @@ import Testing
         "http:///x", "http://[::g]/", "http://a:b/",
     ])
     func target_invalidKeepsTheConnection(target: String) {
-        let events = decode("POST \(target) HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        let events = decode(
+            "POST \(target) HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         #expect(events.failures == ["400 target_invalid"])
         #expect(events.requests.count == 1)
     }
@@ -72,7 +75,10 @@ import Testing
         let longest = "GET /aaaaaa HTTP/1.1"
         #expect(decode("\(longest)\r\nHost: a\r\n\r\n", limits: limits).requests.count == 1)
         #expect(
-            decode("GET /aaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n", limits: limits).failures == ["414 request_line_too_long!"])
+            decode("GET /aaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n", limits: limits).failures == [
+                "414 request_line_too_long!"
+            ]
+        )
         #expect(decode("GET /aaaaaaaaaaaaaaaaa", limits: limits).failures == ["414 request_line_too_long!"])
     }
 

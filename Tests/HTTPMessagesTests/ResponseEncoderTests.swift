@@ -4,11 +4,18 @@ import Testing
 
 @Suite struct ResponseEncoderTests {
     private func head(
-        _ response: Response, _ method: HTTPRequest.Method = .get, _ version: HTTPVersion = .http11, keepsAlive: Bool = true
+        _ response: Response,
+        _ method: HTTPRequest.Method = .get,
+        _ version: HTTPVersion = .http11,
+        keepsAlive: Bool = true
     ) -> (text: String, framing: ResponseEncoder.Framing, keepsAlive: Bool) {
         var output: [UInt8] = []
         let encoder = ResponseEncoder(.init(method: method, version: version, keepsAlive: keepsAlive))
-        let (framing, alive) = encoder.appendHead(of: response, date: HTTPDate(secondsSince1970: 784_111_777), to: &output)
+        let (framing, alive) = encoder.appendHead(
+            of: response,
+            date: HTTPDate(secondsSince1970: 784_111_777),
+            to: &output
+        )
         return (String(decoding: output, as: UTF8.self), framing, alive)
     }
 
@@ -18,7 +25,8 @@ import Testing
         let head = head(Response(.created, fields: [.contentType: "text/plain"], body: [1, 2, 3]))
         #expect(
             head.text == "HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-                + "Content-Length: 3\r\n\r\n")
+                + "Content-Length: 3\r\n\r\n"
+        )
         #expect(head.framing == .length && head.keepsAlive)
     }
 
@@ -79,7 +87,8 @@ import Testing
             body: .stream { writer in
                 try await writer.write([1, 2])
                 try await writer.write([3])
-            })
+            }
+        )
         #expect(try await response.collectedBody() == [1, 2, 3])
         let sequence = AsyncThrowingStream<[UInt8], any Error> { stream in
             stream.yield([4])

@@ -69,5 +69,9 @@ import Testing
         let response = await router.respond(to: try Request(.get, "/"))
         #expect(response.status == .notFound)
         #expect(try await response.collectedBody() == Array("not_found".utf8))
+        // What the protocol demands of a response is not up to who renders it.
+        var other = Router { error in Response(error.status) }
+        other.on(.get, "/") { _, _ in Response(.ok) }
+        #expect(await other.respond(to: try Request(.post, "/")).fields[.allow] == "GET, HEAD, OPTIONS")
     }
 }

@@ -201,7 +201,9 @@ func temporarySocketPath() -> String { "/tmp/triptych-\(getpid())-\(UInt32.rando
         #expect(throws: SocketError.self) { try server.start() }
         #expect(access(path, F_OK) == 0)
         let long = HTTPServer(
-            HTTPServerSettings(address: .unix(path: "/tmp/" + String(repeating: "a", count: 200))), handler: echo)
+            HTTPServerSettings(address: .unix(path: "/tmp/" + String(repeating: "a", count: 200))),
+            handler: echo
+        )
         #expect(throws: SocketError.self) { try long.start() }
     }
 

@@ -83,7 +83,8 @@ import Testing
             let client = try TestClient(address)
             let body = (0..<6_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
             async let sent: Void = client.send(
-                Array("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body)
+                Array("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body
+            )
             try await sent
             #expect(try await client.reply().body == body)
         }
@@ -111,7 +112,9 @@ import Testing
     @Test func requestID_isOnEveryResponse() async throws {
         try await withServer { _, address in
             let client = try TestClient(address)
-            try await client.send(get("/", "X-Request-Id: mine-1\r\n") + get("/") + "GET /% HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await client.send(
+                get("/", "X-Request-Id: mine-1\r\n") + get("/") + "GET /% HTTP/1.1\r\nHost: a\r\n\r\n"
+            )
             #expect(try await client.reply().fields["x-request-id"] == "mine-1")
             #expect(try await client.reply().fields["x-request-id"]?.count == 32)
             let refused = try await client.reply()
@@ -127,7 +130,10 @@ import Testing
         var settings = HTTPServerSettings(address: .tcp(host: "127.0.0.1", port: 0))
         settings.limits.requestLine = 50
         let server = HTTPServer(
-            settings, renderError: { Response($0.status, body: Array("{\($0.code)}".utf8)) }, handler: echo)
+            settings,
+            renderError: { Response($0.status, body: Array("{\($0.code)}".utf8)) },
+            handler: echo
+        )
         let address = try server.start()
         let client = try TestClient(address)
         try await client.send("GET /\(String(repeating: "a", count: 50)) HTTP/1.1\r\n")

@@ -15,13 +15,16 @@ import Testing
                     try await writer.write(Array("first".utf8))
                     guard await received.wait() else { return }
                     try await writer.write(Array("second".utf8))
-                })
+                }
+            )
         }
         try await withServer(handler: handler) { _, address in
             let client = try TestClient(address)
             try await client.send(get("/"))
             var seen: [UInt8] = []
-            while !String(decoding: seen, as: UTF8.self).hasSuffix("5\r\nfirst\r\n") { seen += try await client.bytes(1) }
+            while !String(decoding: seen, as: UTF8.self).hasSuffix("5\r\nfirst\r\n") {
+                seen += try await client.bytes(1)
+            }
             received.fire()
             #expect(try await client.bytes(16) == Array("6\r\nsecond\r\n0\r\n\r\n".utf8))
             try await client.send(get("/"))
@@ -51,7 +54,8 @@ import Testing
                         try await writer.write(piece)
                         written.withLock { $0 += piece.count }
                     }
-                })
+                }
+            )
         }
         try await withServer(handler: handler) { _, address in
             let client = try TestClient(address)
@@ -70,7 +74,8 @@ import Testing
                 body: .stream { writer in
                     try await writer.write([1])
                     throw CancellationError()
-                })
+                }
+            )
         }
         try await withServer(handler: handler) { _, address in
             let client = try TestClient(address)
@@ -89,7 +94,8 @@ import Testing
                     started.fire()
                     await waitForCancellation()
                     if Task.isCancelled { ended.fire() }
-                })
+                }
+            )
         }
         try await withServer(handler: handler) { _, address in
             let client = try TestClient(address)

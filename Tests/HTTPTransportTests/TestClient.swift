@@ -34,21 +34,27 @@ final class TestClient: @unchecked Sendable {
                 address.sin6_port = port.bigEndian
                 inet_pton(AF_INET6, host, &address.sin6_addr)
                 length = MemoryLayout.size(ofValue: address)
-                withUnsafeMutableBytes(of: &storage) { target in withUnsafeBytes(of: address) { target.copyMemory(from: $0) } }
+                withUnsafeMutableBytes(of: &storage) { target in
+                    withUnsafeBytes(of: address) { target.copyMemory(from: $0) }
+                }
             } else {
                 var address = sockaddr_in()
                 address.sin_family = sa_family_t(AF_INET)
                 address.sin_port = port.bigEndian
                 inet_pton(AF_INET, host, &address.sin_addr)
                 length = MemoryLayout.size(ofValue: address)
-                withUnsafeMutableBytes(of: &storage) { target in withUnsafeBytes(of: address) { target.copyMemory(from: $0) } }
+                withUnsafeMutableBytes(of: &storage) { target in
+                    withUnsafeBytes(of: address) { target.copyMemory(from: $0) }
+                }
             }
         case .unix(let path):
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)
             withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
             length = MemoryLayout.size(ofValue: address)
-            withUnsafeMutableBytes(of: &storage) { target in withUnsafeBytes(of: address) { target.copyMemory(from: $0) } }
+            withUnsafeMutableBytes(of: &storage) { target in
+                withUnsafeBytes(of: address) { target.copyMemory(from: $0) }
+            }
         }
         descriptor = socket(Int32(storage.ss_family), Int32(SOCK_STREAM.rawValue), 0)
         // Long enough for a busy machine; a server that never answers fails the test instead of hanging it.
@@ -73,7 +79,9 @@ final class TestClient: @unchecked Sendable {
         try await onQueue { client in
             var rest = bytes[...]
             while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { Glibc.send(client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                let count = rest.withUnsafeBytes {
+                    Glibc.send(client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
                 guard count > 0 else { throw Failure("send: \(String(cString: strerror(errno)))") }
                 rest = rest.dropFirst(count)
             }
@@ -141,7 +149,9 @@ final class TestClient: @unchecked Sendable {
 
     private func takeLine() throws -> String {
         while true {
-            if let end = buffer.firstIndex(of: 10) { return String(decoding: try take(end + 1).dropLast(2), as: UTF8.self) }
+            if let end = buffer.firstIndex(of: 10) {
+                return String(decoding: try take(end + 1).dropLast(2), as: UTF8.self)
+            }
             guard try fill() else { throw Failure("the connection ended within a line") }
         }
     }
@@ -149,7 +159,9 @@ final class TestClient: @unchecked Sendable {
     private func readReply(_ toHead: Bool) throws -> Reply {
         var reply = Reply()
         let parts = try takeLine().split(separator: " ")
-        guard parts.count > 1, parts[0] == "HTTP/1.1", let status = Int(parts[1]) else { throw Failure("no status line") }
+        guard parts.count > 1, parts[0] == "HTTP/1.1", let status = Int(parts[1]) else {
+            throw Failure("no status line")
+        }
         reply.status = status
         while case let line = try takeLine(), !line.isEmpty {
             let field = line.split(separator: ":", maxSplits: 1)

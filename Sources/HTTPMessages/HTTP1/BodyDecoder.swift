@@ -68,7 +68,9 @@ struct BodyDecoder {
 
     /// - Returns: whether the body is complete.
     mutating func read(
-        from input: inout InputBuffer, trailers: inout FieldSection, limits: HTTPLimits
+        from input: inout InputBuffer,
+        trailers: inout FieldSection,
+        limits: HTTPLimits
     ) throws(HTTPStatusError) -> Bool {
         while true {
             switch state {

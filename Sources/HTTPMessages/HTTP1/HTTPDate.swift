@@ -24,6 +24,7 @@ package struct HTTPDate: Sendable {
         func two(_ number: Int) -> String { (number < 10 ? "0" : "") + String(number) }
         bytes = Array(
             "\(weekdays[days % 7]), \(two(day)) \(months[month]) \(year) \(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60)) GMT"
-                .utf8)
+                .utf8
+        )
     }
 }

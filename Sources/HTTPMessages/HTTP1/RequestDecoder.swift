@@ -158,8 +158,14 @@ package struct RequestDecoder: Sendable {
     private mutating func finish(_ head: RequestHead, _ body: [UInt8]) -> Event {
         let request = head.target.map { target in
             Request(
-                head.line.method, target: target, version: head.line.version, fields: head.fields,
-                trailers: head.framing == .chunked ? fields.fields : [:], body: body, keepsAlive: head.keepsAlive)
+                head.line.method,
+                target: target,
+                version: head.line.version,
+                fields: head.fields,
+                trailers: head.framing == .chunked ? fields.fields : [:],
+                body: body,
+                keepsAlive: head.keepsAlive
+            )
         }
         switch request {
         case .success(let request):

@@ -29,7 +29,9 @@ package struct ResponseEncoder: Sendable {
     ///
     /// - Returns: how to send the body, and whether the connection stays open after it.
     package func appendHead(
-        of response: Response, date: HTTPDate, to output: inout [UInt8]
+        of response: Response,
+        date: HTTPDate,
+        to output: inout [UInt8]
     ) -> (framing: Framing, keepsAlive: Bool) {
         let framing = self.framing(of: response)
         let keepsAlive =

@@ -24,7 +24,8 @@ struct FieldParameters {
             guard let equals = rest.firstIndex(of: UInt8(ascii: "=")) else { return nil }
             let name = String(Substring(rest[..<equals])).lowercased()
             rest = rest[rest.index(after: equals)...]
-            guard !name.isEmpty, name.utf8.allSatisfy({ !$0.isBlank && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "\"") }),
+            guard !name.isEmpty,
+                name.utf8.allSatisfy({ !$0.isBlank && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "\"") }),
                 let value = Self.takeValue(&rest, percentEscapes), parameters.updateValue(value, forKey: name) == nil
             else { return nil }
             rest = rest.drop(while: \.isBlank)

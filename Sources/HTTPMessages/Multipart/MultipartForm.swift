@@ -72,12 +72,6 @@ package struct MultipartForm: Sendable, Equatable {
     }
 }
 
-extension HTTPStatusError {
-    static func multipart(_ message: String, param: String? = nil) -> Self {
-        Self(.badRequest, code: "multipart_invalid", message: message, param: param)
-    }
-}
-
 extension HTTPField.Name {
     fileprivate static let contentTransferEncoding = Self("Content-Transfer-Encoding")!
 }

@@ -10,10 +10,9 @@ extension Request {
     ///
     /// - Throws: ``HTTPStatusError`` 415 for another media type, 400 for a missing boundary or a malformed body.
     package func multipartForm() throws(HTTPStatusError) -> MultipartForm {
-        guard let type = fields[.contentType].flatMap({ FieldParameters($0) }), type.value == "multipart/form-data" else {
-            throw HTTPStatusError(
-                .unsupportedMediaType, code: "media_type_unsupported", message: "The body is not multipart/form-data.",
-                param: "Content-Type")
+        guard let type = fields[.contentType].flatMap({ FieldParameters($0) }), type.value == "multipart/form-data"
+        else {
+            throw .mediaTypeNotMultipart
         }
         guard let boundary = type["boundary"] else { throw .multipart("Content-Type has no boundary.") }
         return try MultipartForm(body, boundary: boundary)

@@ -57,7 +57,7 @@ package struct Router: Sendable {
         switch match(request.method, request.target) {
         case .handler(let handler, let parameters): await handler(request, parameters)
         case .options(let allow): Response(.noContent, fields: [.allow: allow])
-        case .failure(let error): renderError(error)
+        case .failure(let error): error.response(renderedBy: renderError)
         }
     }
 
@@ -78,7 +78,9 @@ package struct Router: Sendable {
     }
 
     private static func insert(
-        _ route: Route, at path: ArraySlice<PathPattern.Segment>, in node: inout Node
+        _ route: Route,
+        at path: ArraySlice<PathPattern.Segment>,
+        in node: inout Node
     ) {
         switch path.first {
         case nil:
