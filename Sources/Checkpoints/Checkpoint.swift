@@ -1,5 +1,5 @@
 package import Foundation
-import Tensors
+package import Tensors
 
 /// The weights of one network or model: every safetensors file that belongs to it, mapped and checked.
 package struct Checkpoint: Sendable {
@@ -11,6 +11,13 @@ package struct Checkpoint: Sendable {
     package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
     package var parameterCount: Int {
         files.reduce(0) { sum, file in sum + file.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+    }
+
+    /// The types in which tensors are stored, the most frequent first.
+    package var dtypes: [DType] {
+        Dictionary(grouping: files.flatMap(\.tensors), by: \.dtype)
+            .sorted { ($0.value.count, $1.key.rawValue) > ($1.value.count, $0.key.rawValue) }
+            .map(\.key)
     }
 
     /// Tells this checkpoint from others by names, shapes and sizes; weights of one shape have one fingerprint.
@@ -84,7 +91,7 @@ package struct Checkpoint: Sendable {
     ) throws(CheckpointError) -> Network {
         let problems = problems(keys: table, build)
         guard problems.isEmpty else { throw .tensors(folder: folder.path, problems: problems) }
-        return build(ParameterReader(ParameterSource(parameters(table).stored, isAccounting: false)))
+        return build(ParameterReader(ParameterAccount(parameters(table).stored, isAccounting: false)))
     }
 
     /// Everything that keeps `build` from being loaded; reads headers only.
@@ -93,7 +100,7 @@ package struct Checkpoint: Sendable {
         _ build: (ParameterReader) -> Network
     ) -> [TensorProblem] {
         let (stored, duplicates) = parameters(table)
-        let source = ParameterSource(stored, isAccounting: true)
+        let source = ParameterAccount(stored, isAccounting: true)
         _ = build(ParameterReader(source))
         return misplaced + duplicates + source.problems()
     }

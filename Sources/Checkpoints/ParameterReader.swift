@@ -5,10 +5,10 @@ package import Tensors
 /// A reader stands at one place of the network's tree: `reader["layers"][0]["self_attn"]["q_proj"]` reads
 /// `layers.0.self_attn.q_proj.weight` as `tensor("weight", [out, in])`. Layers take the reader of their own place.
 package struct ParameterReader {
-    private let source: ParameterSource
+    private let source: any ParameterSource
     private let path: String
 
-    init(_ source: ParameterSource, path: String = "") {
+    init(_ source: any ParameterSource, path: String = "") {
         self.source = source
         self.path = path
     }
@@ -39,6 +39,13 @@ package struct ParameterReader {
     private func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 }
 
+/// Where a reader's parameters come from; see the methods of `ParameterReader` for what each has to do.
+protocol ParameterSource: AnyObject {
+    func take(_ key: String, _ shape: [Int]) -> StoredTensor
+    func discard(_ key: String)
+    func contains(_ key: String) -> Bool
+}
+
 /// A tensor and the file it is in.
 struct StoredParameter {
     var tensor: StoredTensor
@@ -46,7 +53,7 @@ struct StoredParameter {
 }
 
 /// The account of a checkpoint's parameters: which were asked for, which were taken.
-final class ParameterSource {
+final class ParameterAccount: ParameterSource {
     private let stored: [String: StoredParameter]
     private let isAccounting: Bool
     private var taken: Set<String> = []
