@@ -162,15 +162,11 @@ actor Connection {
     private func watchForRoom() {
         if let writeSource { return writeSource.resume() }
         let source = DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: executor.queue)
-        source.setEventHandler { self.assumeIsolated { $0.writable() } }
+        source.setEventHandler { self.assumeIsolated { $0.wakeWriter() } }
         source.setCancelHandler { self.assumeIsolated { $0.sourceCancelled() } }
         openSources += 1
         writeSource = source
         source.resume()
-    }
-
-    private func writable() {
-        wakeWriter()
     }
 
     /// The write source runs exactly while there is a writer.
