@@ -2,7 +2,8 @@
 // Every (row, output) pair owns one vector accumulator that walks the depth in steps of TK_LANES, and is summed in one
 // fixed tree: the shape of the tile it is computed in leaves no trace in it.
 
-enum { DOT_OUTPUTS = 4, DOT_ROWS = 4 };
+// As many accumulators as the registers hold beside the operands.
+enum { DOT_OUTPUTS = 4, DOT_ROWS = TK_LANES == 16 ? 6 : 2 };
 
 INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const char *w, size_t w_bytes, int outputs,
                      size_t depth, float *y, size_t y_stride) {
@@ -37,12 +38,16 @@ INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const
 
 INLINE void dot_block(const float *x, size_t x_stride, size_t rows, int dtype, const char *w, size_t w_bytes,
                       int outputs, size_t depth, float *y, size_t y_stride) {
-    for (; rows >= 4; rows -= 4, x += 4 * x_stride, y += 4 * y_stride)
-        dot_tile(x, x_stride, 4, dtype, w, w_bytes, outputs, depth, y, y_stride);
+    for (; rows >= DOT_ROWS; rows -= DOT_ROWS, x += DOT_ROWS * x_stride, y += DOT_ROWS * y_stride)
+        dot_tile(x, x_stride, DOT_ROWS, dtype, w, w_bytes, outputs, depth, y, y_stride);
     switch (rows) {
-    case 3: dot_tile(x, x_stride, 3, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
-    case 2: dot_tile(x, x_stride, 2, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
     case 1: dot_tile(x, x_stride, 1, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+#if TK_LANES == 16
+    case 2: dot_tile(x, x_stride, 2, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+    case 3: dot_tile(x, x_stride, 3, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+    case 4: dot_tile(x, x_stride, 4, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+    case 5: dot_tile(x, x_stride, 5, dtype, w, w_bytes, outputs, depth, y, y_stride); break;
+#endif
     }
 }
 

@@ -68,33 +68,44 @@ static void multiply_panels(const float *a, size_t panel_rows, size_t panel_stri
     }
 }
 
+// Transposes rows[r][k ..< k + width] into out[i * stride + r]. `exact` stores only `height` lanes.
+INLINE void pack_block(int dtype, const void *const rows[TK_LANES], const size_t reach[TK_LANES], size_t k,
+                       size_t width, size_t height, bool exact, float *out, size_t stride) {
+    vec block[TK_LANES];
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < TK_LANES; r++)
+        block[r] = width == TK_LANES ? load_stored(dtype, rows[r], k & reach[r])
+                                     : load_stored_part(dtype, rows[r], k & reach[r], width);
+    transpose(block);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < TK_LANES; i++) {
+        if (i >= width) break;
+        if (exact) store_part(out + i * stride, block[i], height);
+        else store(out + i * stride, block[i]);
+    }
+}
+
 // panel[k * stride + r] = rows[r][k]. The lanes behind a group's last row spill into the next k, where they are
 // overwritten: groups go from the last to the first for that. Nothing spills out of the panel.
 INLINE void pack_typed(int dtype, const void *const *rows, size_t count, size_t depth, float *panel, size_t stride) {
+    static const float zeros[TK_LANES] = {0};
     for (size_t first = (count - 1) / TK_LANES * TK_LANES;; first -= TK_LANES) {
         const size_t height = count - first < TK_LANES ? count - first : TK_LANES;
-        for (size_t k = 0; k < depth; k += TK_LANES) {
-            const size_t width = depth - k < TK_LANES ? depth - k : TK_LANES;
-            vec block[TK_LANES];
-            const void *const *const group = rows + first;
-            if (width == TK_LANES && height == TK_LANES) {
-#pragma clang loop unroll(full)
-                for (size_t r = 0; r < TK_LANES; r++)
-                    block[r] = group[r] ? load_stored(dtype, group[r], k) : (vec){0};
-            } else {
-                for (size_t r = 0; r < TK_LANES; r++)
-                    block[r] = r >= height || !group[r] ? (vec){0}
-                               : width == TK_LANES      ? load_stored(dtype, group[r], k)
-                                                        : load_stored_part(dtype, group[r], k, width);
-            }
-            transpose(block);
-            float *out = panel + k * stride + first;
-            if (k + 2 * TK_LANES <= depth || (width == TK_LANES && height == TK_LANES)) {
-#pragma clang loop unroll(full)
-                for (size_t i = 0; i < TK_LANES; i++) store(out + i * stride, block[i]);
-            } else {
-                for (size_t i = 0; i < width; i++) store_part(out + i * stride, block[i], height);
-            }
+        const void *group[TK_LANES];
+        size_t reach[TK_LANES];  // all bits where the row advances with k, none where it stays on the zeros
+        for (size_t r = 0; r < TK_LANES; r++) {
+            const bool present = r < height && rows[first + r];
+            group[r] = present ? rows[first + r] : zeros;
+            reach[r] = present ? SIZE_MAX : 0;
+        }
+        size_t k = 0;
+        float *out = panel + first;
+        for (; k + 2 * TK_LANES <= depth; k += TK_LANES, out += TK_LANES * stride)
+            pack_block(dtype, group, reach, k, TK_LANES, height, false, out, stride);
+        for (; k < depth; k += TK_LANES, out += TK_LANES * stride) {
+            if (depth - k < TK_LANES) pack_block(dtype, group, reach, k, depth - k, height, true, out, stride);
+            else if (height < TK_LANES) pack_block(dtype, group, reach, k, TK_LANES, height, true, out, stride);
+            else pack_block(dtype, group, reach, k, TK_LANES, height, false, out, stride);
         }
         if (first == 0) break;
     }

@@ -1,6 +1,9 @@
 // A float vector of TK_LANES lanes on clang's vector extensions.
 #include <math.h>
 #include <string.h>
+#if TK_LANES > 4
+#include <immintrin.h>
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -17,12 +20,35 @@ INLINE void store(float *p, vec v) { *(vec_memory *)p = v; }
 INLINE vec splat(float x) { return x - (vec){0}; }
 
 // The first `count` < TK_LANES values, zeros behind them.
+#if TK_LANES == 16
+INLINE __mmask16 first_lanes(size_t count) { return (__mmask16)((1u << count) - 1); }
+INLINE vec load_part(const float *p, size_t count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }
+INLINE void store_part(float *p, vec v, size_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
+INLINE hvec load_half_part(const uint16_t *p, size_t count) {
+    return (hvec)_mm256_maskz_loadu_epi16(first_lanes(count), p);
+}
+#elif TK_LANES == 8
+INLINE __m256i first_lanes(size_t count) {
+    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (__m256i)(lane < (int32_t)count);
+}
+INLINE vec load_part(const float *p, size_t count) { return _mm256_maskload_ps(p, first_lanes(count)); }
+INLINE void store_part(float *p, vec v, size_t count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
+#else
 INLINE vec load_part(const float *p, size_t count) {
     vec v = {0};
     memcpy(&v, p, count * sizeof(float));
     return v;
 }
 INLINE void store_part(float *p, vec v, size_t count) { memcpy(p, &v, count * sizeof(float)); }
+#endif
+#if TK_LANES < 16
+INLINE hvec load_half_part(const uint16_t *p, size_t count) {
+    hvec h = {0};
+    memcpy(&h, p, count * sizeof(uint16_t));
+    return h;
+}
+#endif
 
 // a * b + c, in one rounding where the instruction exists.
 INLINE vec fma_(vec a, vec b, vec c) {
@@ -81,7 +107,6 @@ INLINE vec load_stored(int dtype, const void *p, size_t i) {
 
 INLINE vec load_stored_part(int dtype, const void *p, size_t i, size_t count) {
     if (dtype == TK_FLOAT32) return load_part((const float *)p + i, count);
-    hvec h = {0};
-    memcpy(&h, (const uint16_t *)p + i, count * sizeof(uint16_t));
+    hvec h = load_half_part((const uint16_t *)p + i, count);
     return dtype == TK_FLOAT16 ? widen_float16(h) : widen_bfloat16(h);
 }
