@@ -8,11 +8,16 @@ package enum ConfigurationFile {
     /// Decodes a file. The bare literals `NaN` and `-Infinity`, which Python writes, are understood.
     /// - Throws: `CheckpointError.configuration` naming the JSON path, or `.unreadableFile`.
     package static func decode<Value: Decodable>(_ type: Value.Type, at url: URL) throws(CheckpointError) -> Value {
+        try decode(type, from: data(at: url), file: url.path)
+    }
+
+    /// The bytes of a configuration, for those who decode them themselves.
+    package static func data(at url: URL) throws(CheckpointError) -> Data {
         let file = try MappedFile(url)
         guard file.bytes.count <= maximumBytes else {
             throw .malformedFile(file: url.path, reason: "longer than \(maximumBytes) bytes")
         }
-        return try decode(type, from: Data(file.bytes), file: url.path)
+        return Data(file.bytes)
     }
 
     /// Decodes bytes that came from `file`.

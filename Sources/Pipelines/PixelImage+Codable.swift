@@ -23,8 +23,10 @@ extension PixelImage: Codable {
         let (area, overflow) = width.multipliedReportingOverflow(by: height)
         guard width > 0, height > 0, !overflow, area <= Int.max / 3, pixels.count == area * 3 else {
             throw DecodingError.dataCorruptedError(
-                forKey: .pixels, in: container,
-                debugDescription: "\(pixels.count) bytes don't fill a picture of \(width)x\(height)")
+                forKey: .pixels,
+                in: container,
+                debugDescription: "\(pixels.count) bytes don't fill a picture of \(width)x\(height)"
+            )
         }
         self.init(width: width, height: height, pixels: Array(pixels))
     }

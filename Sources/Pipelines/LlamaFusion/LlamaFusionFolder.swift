@@ -1,0 +1,52 @@
+import Checkpoints
+import Foundation
+import Networks
+import Samplers
+import Tokenizers
+
+/// A LlamaFusion checkpoint: `config.json`, weights, `tokenizer.json`, `vae/` and `scheduler/`.
+struct LlamaFusionFolder {
+    let url: URL
+
+    private var autoencoderURL: URL { url.appending(path: "vae") }
+
+    func config() throws -> LlamaFusionConfig {
+        try ConfigurationFile.decode(LlamaFusionConfig.self, at: url.appending(path: "config.json"))
+    }
+
+    func weights() throws -> Checkpoint { try Checkpoint(url) }
+
+    /// - Throws: an error also where the autoencoder's latents are not those of the model.
+    func autoencoderConfig(for model: LlamaFusionConfig) throws -> AutoencoderKLConfig {
+        let file = autoencoderURL.appending(path: "config.json")
+        let config = try ConfigurationFile.decode(AutoencoderKLConfig.self, at: file)
+        guard config.latentChannels == model.image.latentChannels else {
+            throw CheckpointError.configuration(
+                file: file.path,
+                path: "latent_channels",
+                reason: "\(config.latentChannels), but the model draws \(model.image.latentChannels)"
+            )
+        }
+        return config
+    }
+
+    func autoencoderWeights() throws -> Checkpoint { try Checkpoint(autoencoderURL) }
+
+    /// - Throws: an error also where the tokenizer has more tokens than the model.
+    func tokenizer(for model: LlamaFusionConfig) throws -> Tokenizer {
+        let file = url.appending(path: "tokenizer.json")
+        let tokenizer = try Tokenizer(contentsOf: file)
+        guard tokenizer.vocabularySize <= model.text.vocabularySize else {
+            let reason = "\(tokenizer.vocabularySize) tokens, but the model has \(model.text.vocabularySize)"
+            throw CheckpointError.malformedFile(file: file.path, reason: reason)
+        }
+        return tokenizer
+    }
+
+    /// - Parameter kind: nil takes the one that the file names
+    func scheduler(_ kind: SchedulerKind? = nil) throws -> any Scheduler {
+        let file = url.appending(path: "scheduler").appending(path: "scheduler_config.json")
+        let configuration = try SchedulerConfiguration(json: ConfigurationFile.data(at: file))
+        return try kind.map { try configuration.makeScheduler($0) } ?? configuration.makeScheduler()
+    }
+}

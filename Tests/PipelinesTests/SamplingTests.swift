@@ -1,0 +1,75 @@
+import Testing
+
+@testable import Pipelines
+
+@Suite struct TokenSamplerTests {
+    private func draws(_ sampling: TokenSampling, _ logits: [Float], count: Int = 2000) -> [Int] {
+        var sampler = TokenSampler(sampling, seed: 1)
+        return (0..<count).map { _ in sampler.next(logits) }
+    }
+
+    @Test func greedy_takesTheFirstOfTheLargest() {
+        #expect(draws(.greedy, [0, 3, 3, 1], count: 1) == [1])
+        #expect(draws(.greedy, [-.infinity, -5], count: 1) == [1])
+    }
+
+    @Test func temperature_drawsByProbability() {
+        let drawn = draws(TokenSampling(temperature: 1), [0, 1])
+        let share = Double(drawn.reduce(0, +)) / 2000
+        #expect(abs(share - 0.731) < 0.04)
+        #expect(Set(draws(TokenSampling(temperature: 0.01), [0, 1])) == [1])
+    }
+
+    @Test func topK_leavesTheLargest() {
+        #expect(Set(draws(TokenSampling(temperature: 5, topK: 2), [1, 4, 3, 2])) == [1, 2])
+        #expect(Set(draws(TokenSampling(temperature: 5, topK: 9), [1, 4, 3, 2])) == [0, 1, 2, 3])
+    }
+
+    @Test func topP_leavesTheSmallestSetThatReachesIt() {
+        // Probabilities 0.643, 0.237, 0.087, 0.032.
+        let logits: [Float] = [3, 2, 1, 0]
+        #expect(Set(draws(TokenSampling(temperature: 1, topP: 0.6), logits)) == [0])
+        #expect(Set(draws(TokenSampling(temperature: 1, topP: 0.7), logits)) == [0, 1])
+        #expect(Set(draws(TokenSampling(temperature: 1, topP: 0.9), logits)) == [0, 1, 2])
+        #expect(Set(draws(TokenSampling(temperature: 1, topP: 1e-9), logits)) == [0])
+    }
+
+    @Test func brokenLogits_doNotTrap() {
+        for sampling in [TokenSampling.greedy, TokenSampling(temperature: 1, topP: 0.5, topK: 2)] {
+            #expect((0..<3).contains(draws(sampling, [.nan, .nan, .nan], count: 1)[0]))
+            #expect((0..<3).contains(draws(sampling, [-.infinity, -.infinity, -.infinity], count: 1)[0]))
+            #expect((0..<3).contains(draws(sampling, [.infinity, .nan, 0], count: 1)[0]))
+        }
+    }
+}
+
+@Suite struct StopStringsTests {
+    @Test func text_endsBeforeTheEarliestStop() {
+        let stop = StopStrings(["END", "\n\n"])
+        #expect(stop.textBeforeStop(in: "one two") == nil)
+        #expect(stop.textBeforeStop(in: "one\n\ntwo END") == "one")
+        #expect(stop.textBeforeStop(in: "END") == "")
+    }
+
+    @Test func scalars_areComparedAsTheyAre() {
+        #expect(StopStrings(["e"]).textBeforeStop(in: "re\u{301}sume") == "r")
+        #expect(StopStrings(["é"]).textBeforeStop(in: "re\u{301}") == nil)
+    }
+}
+
+@Suite struct GuidanceTests {
+    @Test func weights_areThoseOfTheFormula() {
+        let guidance = Guidance(full: "full", image: "image", null: "null", scale: 3, imageScale: 1.5)
+        #expect(guidance.branches.map(\.condition) == ["null", "image", "full"])
+        #expect(guidance.branches.map(\.weight) == [-0.5, -1.5, 3])
+        #expect(Guidance(full: "full", null: "null", scale: 1.55).branches.map(\.weight).reduce(0, +) == 1)
+    }
+
+    @Test func branchesWithoutWeight_areLeftOut() {
+        #expect(Guidance(full: "full", null: "null", scale: 1).branches.map(\.condition) == ["full"])
+        #expect(Guidance(full: "full", null: "null", scale: 0).branches.map(\.condition) == ["null"])
+        let equal = Guidance(full: "same", image: "same", null: "null", scale: 3, imageScale: 1)
+        #expect(equal.branches.map(\.condition) == ["same"])
+        #expect(equal.branches.map(\.weight) == [1])
+    }
+}
