@@ -65,6 +65,17 @@ final class Scratch: @unchecked Sendable {
     }
 }
 
+/// Cuts one piece of scratch memory into parts that each begin on a cache line.
+struct ScratchLayout {
+    private(set) var count = 0
+
+    /// The offset of `floats` more floats.
+    mutating func reserve(_ floats: Int) -> Int {
+        defer { count += (floats + 15) / 16 * 16 }
+        return count
+    }
+}
+
 /// The helping threads of a pool, and the job that they share.
 ///
 /// `@unchecked Sendable`: `body` and `items` are written only while the gate is shut and nobody is inside, and read only

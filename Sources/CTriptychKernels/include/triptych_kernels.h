@@ -76,9 +76,21 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
                             size_t b_stride, size_t depth, float *c, size_t c_stride, size_t rows, size_t columns,
                             bool accumulate);
 
-    /// One query head against `length` keys and values by online softmax: out[width].
-    void (*attend_row)(const float *query, const float *keys, const float *values, size_t stride, size_t length,
-                       size_t width, float scale, float *out);
+    /// One block of attention scores for tile_columns queries, scores[key][query], by online softmax: they become
+    /// e^(scale × score − maximum) with the running `maxima` and `sums` of each query brought up to date, and
+    /// decays[query] is what earlier sums are to be multiplied with. Query q sees the first visible[q] keys only;
+    /// NULL: all. Returns whether any decay differs from 1.
+    bool (*softmax_columns)(float *scores, size_t keys, float scale, const int32_t *_Nullable visible, float *maxima,
+                            float *sums, float *decays);
+    /// y[r][c] *= factors[c], for tile_columns columns.
+    void (*scale_columns)(float *y, size_t rows, const float *factors);
+    /// panels[p][r][c] = rows[r][p * panel_width + c]: rows cut into panels, with zeros behind the last column.
+    void (*cut_panels)(const float *rows, size_t stride, size_t count, size_t width, size_t panel_width, float *panels);
+    /// x[i] = e^(scale × x[i] − *maximum) with *maximum = max over scale × x[i]; returns their sum.
+    float (*softmax_row)(float *x, size_t count, float scale, float *maximum);
+    /// y[r][c] = sum over k of weights[r][k] * rows[k][c]: the rows are read once for a few r.
+    void (*weighted_sums)(const float *weights, size_t weights_stride, size_t count, const float *rows, size_t stride,
+                          size_t depth, size_t width, float *y, size_t y_stride);
 } tk_kernels;
 
 /// The kernels of one instruction set, or NULL where this processor, its operating system or this build lacks it.

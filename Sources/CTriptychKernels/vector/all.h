@@ -29,5 +29,9 @@ const tk_kernels TK_TABLE = {
     .tile_columns = TILE_COLUMNS,
     .pack = pack,
     .multiply_panels = multiply_panels,
-    .attend_row = attend_row,
+    .softmax_columns = softmax_columns,
+    .scale_columns = scale_columns,
+    .cut_panels = cut_panels,
+    .softmax_row = softmax_row,
+    .weighted_sums = weighted_sums,
 };
