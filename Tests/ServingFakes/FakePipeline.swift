@@ -14,18 +14,27 @@ package final class FakePipeline: Pipeline {
     private let resumptions = Mutex(0)
 
     package init(
-        tasks: Set<ModelDescription.Task> = [.generate, .edit, .answer], weightBytes: Int = 1000,
+        tasks: Set<ModelDescription.Task> = [.generate, .edit, .answer],
+        weightBytes: Int = 1000,
         gate: StepGate = StepGate(isOpen: true)
     ) {
         self.gate = gate
         let size = PictureSize(width: 16, height: 8)
         description = ModelDescription(
-            family: "fake", tasks: tasks, inputModalities: [.text, .image], outputModalities: [.text, .image],
+            family: "fake",
+            tasks: tasks,
+            inputModalities: [.text, .image],
+            outputModalities: [.text, .image],
             defaults: GenerationDefaults(steps: 4, guidanceScale: 3, imageGuidanceScale: 1.5, size: size),
             limits: ModelLimits(
-                minimumSize: PictureSize(width: 8, height: 8), maximumSize: PictureSize(width: 64, height: 64),
-                sizeMultiple: 8, maximumImages: 2, contextLength: 100),
-            weightBytes: weightBytes)
+                minimumSize: PictureSize(width: 8, height: 8),
+                maximumSize: PictureSize(width: 64, height: 64),
+                sizeMultiple: 8,
+                maximumImages: 2,
+                contextLength: 100
+            ),
+            weightBytes: weightBytes
+        )
     }
 
     /// The prompt or question of every step so far, in the order in which they were computed.
@@ -99,9 +108,14 @@ private struct FakeRun: PipelineRun {
                     let seed = request.seed + UInt64(index)
                     let gray = UInt8(truncatingIfNeeded: seed)
                     let image = PixelImage(
-                        width: size.width, height: size.height, color: RGBColor(red: gray, green: 0, blue: 0))
+                        width: size.width,
+                        height: size.height,
+                        color: RGBColor(red: gray, green: 0, blue: 0)
+                    )
                     return GeneratedPicture(image: image, seed: seed)
-                }, usage: usage)
+                },
+                usage: usage
+            )
         }
     }
 }

@@ -15,9 +15,11 @@ package struct FakeServer: Sendable {
     ///   - folder: holds `jobs.sqlite`; nil makes a new one.
     ///   - models: name and pipeline, in the order of the configuration.
     package init(
-        folder: URL? = nil, clock: FakeClock = FakeClock(),
+        folder: URL? = nil,
+        clock: FakeClock = FakeClock(),
         models: KeyValuePairs<String, FakePipeline> = ["fake": FakePipeline()],
-        options: JobService.Options = .init(), limits: StepSchedule.Limits = .init()
+        options: JobService.Options = .init(),
+        limits: StepSchedule.Limits = .init()
     ) throws {
         self.folder = try folder ?? Self.newFolder()
         self.clock = clock
@@ -26,8 +28,12 @@ package struct FakeServer: Sendable {
         registry = Self.registry(of: models, logger: logger)
         jobs = JobService(
             store: try SQLiteJobStore(path: self.folder.appending(path: "jobs.sqlite")),
-            engine: Engine(limits: limits, now: { clock.now }), registry: registry, options: options, logger: logger,
-            now: { clock.now })
+            engine: Engine(limits: limits, now: { clock.now }),
+            registry: registry,
+            options: options,
+            logger: logger,
+            now: { clock.now }
+        )
     }
 
     private static func registry(of models: KeyValuePairs<String, FakePipeline>, logger: Logger) -> ModelRegistry {
@@ -40,9 +46,13 @@ package struct FakeServer: Sendable {
             },
             check: { entry in
                 CheckReport(
-                    problems: [], summary: [], parameterCount: 0,
-                    weightBytes: pipelines[entry.name]?.description.weightBytes ?? 0)
-            })
+                    problems: [],
+                    summary: [],
+                    parameterCount: 0,
+                    weightBytes: pipelines[entry.name]?.description.weightBytes ?? 0
+                )
+            }
+        )
         let entries = models.map {
             ConfiguredModel.entry(ModelEntry(name: $0.key, family: "fake", path: URL(filePath: "/nowhere")))
         }

@@ -15,8 +15,13 @@ import Testing
 
     /// Starts a run; its last event comes out of the stream.
     private func start(
-        _ request: RunRequest, on engine: Engine, _ pipeline: FakePipeline, lane: StepSchedule.Lane,
-        id: JobID = .random(), deadline: Date? = nil, isArchived: Bool = false
+        _ request: RunRequest,
+        on engine: Engine,
+        _ pipeline: FakePipeline,
+        lane: StepSchedule.Lane,
+        id: JobID = .random(),
+        deadline: Date? = nil,
+        isArchived: Bool = false
     ) throws -> AsyncStream<EngineEvent> {
         let (stream, continuation) = AsyncStream.makeStream(of: EngineEvent.self)
         let run = try pipeline.run(for: request)
@@ -27,7 +32,8 @@ import Testing
                 case .finished, .failed, .overdue: continuation.finish()
                 case .started, .stepped: break
                 }
-            })
+            }
+        )
         return stream
     }
 
@@ -69,8 +75,12 @@ import Testing
         let clock = FakeClock()
         let engine = Engine(now: { clock.now })
         let events = try start(
-            Self.picture("slow", steps: 100), on: engine, pipeline, lane: .long,
-            deadline: clock.now.addingTimeInterval(90))
+            Self.picture("slow", steps: 100),
+            on: engine,
+            pipeline,
+            lane: .long,
+            deadline: clock.now.addingTimeInterval(90)
+        )
         for _ in 0..<2 {
             _ = await pipeline.gate.arrival()
             pipeline.gate.admit()

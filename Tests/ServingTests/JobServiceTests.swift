@@ -8,10 +8,13 @@ import Testing
 @Suite struct JobServiceTests {
     private static func picture(_ prompt: String, steps: Int = 4, count: Int = 1, durable: Bool = false) -> Submission {
         Submission(
-            kind: .generation, model: nil,
+            kind: .generation,
+            model: nil,
             request: .generation(GenerationRequest(prompt: prompt, count: count, seed: 5, steps: steps)),
-            delivery: PictureDelivery(format: .png, quality: 100, form: .base64), summary: #"{"prompt":"\#(prompt)"}"#,
-            isDurable: durable)
+            delivery: PictureDelivery(format: .png, quality: 100, form: .base64),
+            summary: #"{"prompt":"\#(prompt)"}"#,
+            isDurable: durable
+        )
     }
 
     private static func keyed(_ key: String, fingerprint: String) -> Submission {
@@ -32,7 +35,9 @@ import Testing
             finished.job.result
                 == .pictures(
                     [PictureRecord(seed: 5, width: 16, height: 8), PictureRecord(seed: 6, width: 16, height: 8)],
-                    usage: TokenUsage(inputTokens: 3, outputTokens: 4)))
+                    usage: TokenUsage(inputTokens: 3, outputTokens: 4)
+                )
+        )
         let limits = ImageLimits(maxPixels: 1000, maxBytes: 10000)
         #expect(try ImageDecoder.decode(finished.pictures[1], limits: limits)[x: 0, y: 0].red == 6)
         #expect(try await server.jobs.finished(job.id) == finished)

@@ -15,14 +15,23 @@ import Testing
     }
 
     private func registry(
-        _ models: [ConfiguredModel], budget: Int = .max, check: @escaping @Sendable (String) -> [String] = { _ in [] },
+        _ models: [ConfiguredModel],
+        budget: Int = .max,
+        check: @escaping @Sendable (String) -> [String] = { _ in [] },
         load: @escaping @Sendable (String) throws -> FakePipeline
     ) -> ModelRegistry {
         let family = ModelFamily(
-            name: "fake", load: { try load($0.name) },
-            check: { CheckReport(problems: check($0.name), summary: [], parameterCount: 1, weightBytes: 1000) })
+            name: "fake",
+            load: { try load($0.name) },
+            check: { CheckReport(problems: check($0.name), summary: [], parameterCount: 1, weightBytes: 1000) }
+        )
         return ModelRegistry(
-            models: models, families: [family], budgetBytes: budget, logger: logger, now: { [clock] in clock.now })
+            models: models,
+            families: [family],
+            budgetBytes: budget,
+            logger: logger,
+            now: { [clock] in clock.now }
+        )
     }
 
     private func states(_ registry: ModelRegistry) -> [ModelStatus.State] { registry.statuses().map(\.state) }
@@ -50,7 +59,10 @@ import Testing
 
     @Test func brokenModels_areReportedAndStopNoOther() async throws {
         let registry = registry(
-            [.invalid(name: "bad", family: nil, reason: "path is missing"), entry("odd", family: "other"), entry("c"), entry("ok")],
+            [
+                .invalid(name: "bad", family: nil, reason: "path is missing"), entry("odd", family: "other"),
+                entry("c"), entry("ok"),
+            ],
             check: { $0 == "c" ? ["model.safetensors: no such file", "config.json: no such file"] : [] }
         ) { _ in FakePipeline() }
         registry.inspect(loading: true)
@@ -61,7 +73,9 @@ import Testing
         #expect(registry.status(of: "odd")?.reason?.contains("family other") == true)
         await #expect(
             throws: ModelError.unavailable(
-                name: "c", reason: "model.safetensors: no such file; config.json: no such file")
+                name: "c",
+                reason: "model.safetensors: no such file; config.json: no such file"
+            )
         ) { try await registry.lease("c") }
     }
 

@@ -8,9 +8,12 @@ import Testing
 @Suite struct RestartTests {
     private static func submission(_ prompt: String, durable: Bool, steps: Int = 5) -> Submission {
         Submission(
-            kind: .generation, model: nil,
+            kind: .generation,
+            model: nil,
             request: .generation(GenerationRequest(prompt: prompt, seed: 5, steps: steps)),
-            delivery: PictureDelivery(format: .png, quality: 100, form: .base64), isDurable: durable)
+            delivery: PictureDelivery(format: .png, quality: 100, form: .base64),
+            isDurable: durable
+        )
     }
 
     @Test func durableJob_runsOnFromItsStateAfterAShutdown() async throws {

@@ -10,7 +10,11 @@ import Testing
     private let start = Date(timeIntervalSince1970: 1_800_000_000)
     private let request = RunRequest.generation(
         GenerationRequest(
-            prompt: "a cat", images: [PixelImage(width: 2, height: 1, pixels: [1, 2, 3, 4, 5, 6])], seed: 7))
+            prompt: "a cat",
+            images: [PixelImage(width: 2, height: 1, pixels: [1, 2, 3, 4, 5, 6])],
+            seed: 7
+        )
+    )
 
     init() throws {
         folder = try FakeServer.newFolder()
@@ -22,9 +26,16 @@ import Testing
 
     private func job(key: String? = nil, durable: Bool = false) -> Job {
         Job(
-            id: .random(), kind: .generation, model: "m", createdAt: start, deadline: nil, isDurable: durable,
+            id: .random(),
+            kind: .generation,
+            model: "m",
+            createdAt: start,
+            deadline: nil,
+            isDurable: durable,
             idempotency: key.map { IdempotencyKey(key: $0, fingerprint: "f") },
-            delivery: PictureDelivery(format: .png, quality: 100, form: .base64), requestSummary: "{}")
+            delivery: PictureDelivery(format: .png, quality: 100, form: .base64),
+            requestSummary: "{}"
+        )
     }
 
     private func finish(_ job: Job, after seconds: Double, keep: Double = 3600, pictures: [Data] = []) -> Job {
@@ -32,7 +43,8 @@ import Testing
         job.status = .completed
         job.result = .pictures(
             pictures.map { _ in PictureRecord(seed: .max, width: 2, height: 1) },
-            usage: TokenUsage(inputTokens: 1, outputTokens: 2))
+            usage: TokenUsage(inputTokens: 1, outputTokens: 2)
+        )
         job.completedAt = start + seconds
         job.expiresAt = start + seconds + keep
         return job

@@ -87,7 +87,8 @@ package final class Engine: @unchecked Sendable {
         do {
             let result = try execution.run.advance()
             execution.report(
-                .stepped(execution.run.progress, StepRecord(stage: stage, duration: clock.now - start)))
+                .stepped(execution.run.progress, StepRecord(stage: stage, duration: clock.now - start))
+            )
             guard let result else { return }
             remove(execution.id)
             execution.report(.finished(result))

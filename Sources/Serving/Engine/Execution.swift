@@ -15,7 +15,11 @@ package final class Execution: @unchecked Sendable {
 
     /// - Parameter report: hears of everything that happens to the run, on the engine's queue: it must not block.
     package init(
-        id: JobID, run: any PipelineRun, lane: StepSchedule.Lane, deadline: Date?, isArchived: Bool,
+        id: JobID,
+        run: any PipelineRun,
+        lane: StepSchedule.Lane,
+        deadline: Date?,
+        isArchived: Bool,
         report: @escaping @Sendable (EngineEvent) -> Void
     ) {
         self.id = id

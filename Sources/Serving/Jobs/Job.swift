@@ -69,8 +69,15 @@ package struct Job: Codable, Sendable, Equatable, Identifiable {
     package var failure: JobFailure?
 
     package init(
-        id: JobID, kind: Kind, model: String, createdAt: Date, deadline: Date?, isDurable: Bool,
-        idempotency: IdempotencyKey?, delivery: PictureDelivery?, requestSummary: String?
+        id: JobID,
+        kind: Kind,
+        model: String,
+        createdAt: Date,
+        deadline: Date?,
+        isDurable: Bool,
+        idempotency: IdempotencyKey?,
+        delivery: PictureDelivery?,
+        requestSummary: String?
     ) {
         self.id = id
         self.kind = kind

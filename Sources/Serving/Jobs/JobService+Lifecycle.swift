@@ -12,10 +12,15 @@ extension JobService {
     package func start() async throws {
         let interrupted = try await disk.run { [store, options, now] in
             let jobs = try store.recover(
-                failing: Self.stopped, at: now(), expiry: now().addingTimeInterval(options.keepSeconds))
+                failing: Self.stopped,
+                at: now(),
+                expiry: now().addingTimeInterval(options.keepSeconds)
+            )
             try store.expire(
-                now: now(), byteLimit: options.keepBytes,
-                forgetting: now().addingTimeInterval(-options.rememberSeconds))
+                now: now(),
+                byteLimit: options.keepBytes,
+                forgetting: now().addingTimeInterval(-options.rememberSeconds)
+            )
             return jobs
         }
         state.withLock { state in
@@ -59,8 +64,10 @@ extension JobService {
         do {
             try await disk.run { [store, options, now] in
                 try store.expire(
-                    now: now(), byteLimit: options.keepBytes,
-                    forgetting: now().addingTimeInterval(-options.rememberSeconds))
+                    now: now(),
+                    byteLimit: options.keepBytes,
+                    forgetting: now().addingTimeInterval(-options.rememberSeconds)
+                )
             }
         } catch {
             logger.error("expired results not removed", metadata: ["error": "\(error)"])

@@ -11,7 +11,11 @@ extension JobService {
         state.withLock { state in
             guard let live = state.live[id], !live.isSettled else { return }
             let execution = Execution(
-                id: id, run: run, lane: live.lane, deadline: live.job.deadline, isArchived: live.job.isDurable
+                id: id,
+                run: run,
+                lane: live.lane,
+                deadline: live.job.deadline,
+                isArchived: live.job.isDurable
             ) { [weak self] event in self?.heard(event, of: id) }
             engine.start(execution)
         }
@@ -20,9 +24,14 @@ extension JobService {
     /// Cancels a job: nothing of it is computed beyond the current step.
     /// - Returns: the job at its end, which may have come before the cancellation; nil if there is no such job.
     package func cancel(_ id: JobID) async throws -> Job? {
+        abandon(id)
+        return try await completion(of: id)?.job
+    }
+
+    /// Cancels a job without waiting for its end, which may have come already.
+    package func abandon(_ id: JobID) {
         settle(id) { .failure(JobFailure(.cancelled, "The job was cancelled.")) }
         engine.cancel(id)
-        return try await completion(of: id)?.job
     }
 
     /// Removes a job with its result, cancelling it first if it has not finished.

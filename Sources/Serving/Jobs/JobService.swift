@@ -50,7 +50,11 @@ package final class JobService: Sendable {
 
     /// - Parameter now: the clock of timestamps, deadlines and expiry.
     package init(
-        store: any JobStore, engine: Engine, registry: ModelRegistry, options: Options = Options(), logger: Logger,
+        store: any JobStore,
+        engine: Engine,
+        registry: ModelRegistry,
+        options: Options = Options(),
+        logger: Logger,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.store = store

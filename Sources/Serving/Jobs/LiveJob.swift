@@ -37,7 +37,8 @@ extension JobService.State {
             job: own.job,
             queuePosition: own.job.status == .queued
                 ? lane.count { $0.job.status == .queued && $0.number <= own.number } : nil,
-            etaSeconds: own.job.remainingSeconds(sharing: lane.count { $0.job.status == .inProgress }))
+            etaSeconds: own.job.remainingSeconds(sharing: lane.count { $0.job.status == .inProgress })
+        )
     }
 }
 

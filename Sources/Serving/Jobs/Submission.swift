@@ -17,8 +17,14 @@ package struct Submission: Sendable {
     package var cancelAfterSeconds: Double?
 
     package init(
-        kind: Job.Kind, model: String?, request: RunRequest, delivery: PictureDelivery? = nil, summary: String = "{}",
-        isDurable: Bool = false, idempotency: IdempotencyKey? = nil, cancelAfterSeconds: Double? = nil
+        kind: Job.Kind,
+        model: String?,
+        request: RunRequest,
+        delivery: PictureDelivery? = nil,
+        summary: String = "{}",
+        isDurable: Bool = false,
+        idempotency: IdempotencyKey? = nil,
+        cancelAfterSeconds: Double? = nil
     ) {
         self.kind = kind
         self.model = model
@@ -42,9 +48,16 @@ package struct Submission: Sendable {
     /// The job that this becomes.
     func job(model: String, at now: Date) -> Job {
         Job(
-            id: .random(), kind: kind, model: model, createdAt: now,
-            deadline: cancelAfterSeconds.map(now.addingTimeInterval), isDurable: isDurable || idempotency != nil,
-            idempotency: idempotency, delivery: delivery, requestSummary: summary)
+            id: .random(),
+            kind: kind,
+            model: model,
+            createdAt: now,
+            deadline: cancelAfterSeconds.map(now.addingTimeInterval),
+            isDurable: isDurable || idempotency != nil,
+            idempotency: idempotency,
+            delivery: delivery,
+            requestSummary: summary
+        )
     }
 }
 

@@ -42,8 +42,11 @@ package final class ModelRegistry: Sendable {
     ///   - budgetBytes: weights kept loaded. A model larger than that is loaded alone: weights are mapped from files,
     ///     and the system drops their pages first when memory is short.
     package init(
-        models: [ConfiguredModel], families: [ModelFamily], budgetBytes: Int,
-        logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+        models: [ConfiguredModel],
+        families: [ModelFamily],
+        budgetBytes: Int,
+        logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.models = models
         self.families = Dictionary(families.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -66,7 +69,8 @@ package final class ModelRegistry: Sendable {
             .failed(
                 reason: "the family \(entry.family) is not supported; supported are "
                     + families.keys.sorted().joined(separator: ", "),
-                since: .distantFuture)
+                since: .distantFuture
+            )
         case .entry: .unloaded
         }
     }
@@ -97,9 +101,14 @@ package final class ModelRegistry: Sendable {
             case .failed(let reason, _): (.failed, reason)
             }
         return ModelStatus(
-            name: model.name, family: model.family, state: state, reason: reason, description: slot.description,
+            name: model.name,
+            family: model.family,
+            state: state,
+            reason: reason,
+            description: slot.description,
             weightBytes: slot.description?.weightBytes ?? slot.weightBytes,
-            secondsPerStep: slot.steps.mapValues { $0.seconds / Double($0.count) })
+            secondsPerStep: slot.steps.mapValues { $0.seconds / Double($0.count) }
+        )
     }
 
     /// Adds a computed step of a model to what is known of its speed.
@@ -120,7 +129,9 @@ package final class ModelRegistry: Sendable {
                 guard isUnloaded(entry.name), let family = families[entry.family] else { return }
                 let report = family.check(entry)
                 note(report, of: entry.name)
-                guard loading, report.problems.isEmpty, loadedBytes() + report.weightBytes <= budgetBytes else { return }
+                guard loading, report.problems.isEmpty, loadedBytes() + report.weightBytes <= budgetBytes else {
+                    return
+                }
                 _ = load(entry)
             }
         }
@@ -145,7 +156,8 @@ package final class ModelRegistry: Sendable {
     /// The first configured model that has the task, or the named one if it has it.
     /// - Throws: `ModelError`.
     package func lease(
-        _ name: String?, for task: ModelDescription.Task
+        _ name: String?,
+        for task: ModelDescription.Task
     ) async throws(ModelError) -> ModelLease {
         if let name {
             let lease = try await lease(name)
@@ -216,7 +228,8 @@ package final class ModelRegistry: Sendable {
                 metadata: [
                     "model": "\(entry.name)", "bytes": "\(pipeline.description.weightBytes)",
                     "seconds": "\(now().timeIntervalSince(start))",
-                ])
+                ]
+            )
         } catch {
             fail(entry.name, "\(error)")
         }

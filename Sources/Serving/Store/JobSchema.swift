@@ -31,7 +31,8 @@ enum JobSchema {
                         request BLOB NOT NULL,
                         state BLOB
                     ) STRICT;
-                    """)
+                    """
+            )
         }
         return migrator
     }

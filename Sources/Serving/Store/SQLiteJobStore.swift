@@ -21,7 +21,9 @@ package final class SQLiteJobStore: JobStore {
         }
         do {
             try FileManager.default.createDirectory(
-                at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+                at: path.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
             database = try DatabaseQueue(path: path.path, configuration: configuration)
             try JobSchema.migrator.migrate(database)
             guard try database.read({ try JobSchema.migrator.hasBeenSuperseded($0) }) == false else {
@@ -63,11 +65,13 @@ package final class SQLiteJobStore: JobStore {
                 sql: "INSERT INTO jobs (id, status, idempotencyKey, document) VALUES (?, ?, ?, ?)",
                 arguments: [
                     job.id.rawValue, job.status.rawValue, job.idempotency?.key, try JobArchive.document(job),
-                ])
+                ]
+            )
             if let request {
                 try database.execute(
                     sql: "INSERT INTO runs (job, request) VALUES (?, ?)",
-                    arguments: [database.lastInsertedRowID, try JobArchive.archive(request)])
+                    arguments: [database.lastInsertedRowID, try JobArchive.archive(request)]
+                )
             }
         }
     }
@@ -82,12 +86,14 @@ package final class SQLiteJobStore: JobStore {
             if let request {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO runs (job, request) SELECT sequence, ? FROM jobs WHERE id = ?",
-                    arguments: [try JobArchive.archive(request), job.id.rawValue])
+                    arguments: [try JobArchive.archive(request), job.id.rawValue]
+                )
             }
             if let state {
                 try database.execute(
                     sql: "UPDATE runs SET state = ? WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-                    arguments: [state, job.id.rawValue])
+                    arguments: [state, job.id.rawValue]
+                )
             }
         }
     }
@@ -101,7 +107,8 @@ package final class SQLiteJobStore: JobStore {
         for (position, bytes) in pictures.enumerated() {
             try database.execute(
                 sql: "INSERT INTO pictures (job, position, bytes) VALUES (?, ?, ?)",
-                arguments: [sequence, position, bytes])
+                arguments: [sequence, position, bytes]
+            )
         }
         try database.execute(sql: "DELETE FROM runs WHERE job = ?", arguments: [sequence])
         try overwrite(job, pictureBytes: pictures.reduce(0) { $0 + $1.count }, in: database)
@@ -118,7 +125,8 @@ package final class SQLiteJobStore: JobStore {
                 job.status.rawValue, job.status == .expired ? nil : job.idempotency?.key,
                 job.completedAt?.timeIntervalSince1970, job.expiresAt?.timeIntervalSince1970,
                 pictureBytes + document.utf8.count, document, job.id.rawValue,
-            ])
+            ]
+        )
     }
 
     package func delete(_ id: JobID) throws -> Bool {
@@ -157,7 +165,8 @@ package final class SQLiteJobStore: JobStore {
                 sql: """
                     SELECT bytes FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?) ORDER BY position
                     """,
-                arguments: [id.rawValue])
+                arguments: [id.rawValue]
+            )
         }
     }
 
@@ -168,7 +177,8 @@ package final class SQLiteJobStore: JobStore {
                 sql: """
                     SELECT bytes FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?) AND position = ?
                     """,
-                arguments: [id.rawValue, index])
+                arguments: [id.rawValue, index]
+            )
         }
     }
 
@@ -188,7 +198,8 @@ package final class SQLiteJobStore: JobStore {
                     ORDER BY sequence DESC LIMIT ?
                     """,
                 // One more than asked for tells whether there are more.
-                arguments: [before, query.status?.rawValue, query.status?.rawValue, query.limit + 1])
+                arguments: [before, query.status?.rawValue, query.status?.rawValue, query.limit + 1]
+            )
             let jobs = try rows.prefix(query.limit).map(JobArchive.job)
             return JobPage(jobs: jobs, hasMore: rows.count > query.limit)
         }
@@ -203,7 +214,8 @@ package final class SQLiteJobStore: JobStore {
                 sql: """
                     SELECT id, document, request, state FROM jobs LEFT JOIN runs ON runs.job = jobs.sequence
                     WHERE status IN ('queued', 'in_progress') ORDER BY sequence
-                    """)
+                    """
+            )
             return try rows.compactMap { row in
                 var job = try JobArchive.job(row)
                 // A request that can't be read any more must not keep the others from running on.
@@ -226,23 +238,28 @@ package final class SQLiteJobStore: JobStore {
         try database.write { database in
             try database.execute(
                 sql: "DELETE FROM jobs WHERE status = 'expired' AND expiresAt < ?",
-                arguments: [forgetting.timeIntervalSince1970])
+                arguments: [forgetting.timeIntervalSince1970]
+            )
             let due = try Row.fetchAll(
                 database,
                 sql: "SELECT id, document FROM jobs WHERE status <> 'expired' AND expiresAt <= ?",
-                arguments: [now.timeIntervalSince1970])
+                arguments: [now.timeIntervalSince1970]
+            )
             for row in due { try Self.expire(row, now: now, in: database) }
 
             var total =
                 try Int.fetchOne(
-                    database, sql: "SELECT SUM(bytes) FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'")
+                    database,
+                    sql: "SELECT SUM(bytes) FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'"
+                )
                 ?? 0
             let oldest = try Row.fetchCursor(
                 database,
                 sql: """
                     SELECT id, document, bytes FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'
                     ORDER BY completedAt, sequence
-                    """)
+                    """
+            )
             var surplus: [Row] = []
             while total > byteLimit, let row = try oldest.next() {
                 surplus.append(row.copy())
@@ -261,7 +278,8 @@ package final class SQLiteJobStore: JobStore {
         job.expiresAt = min(job.expiresAt ?? now, now)
         try database.execute(
             sql: "DELETE FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-            arguments: [job.id.rawValue])
+            arguments: [job.id.rawValue]
+        )
         try overwrite(job, in: database)
     }
 }

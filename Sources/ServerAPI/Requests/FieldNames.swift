@@ -1,0 +1,36 @@
+/// The fields that a kind of request knows.
+struct FieldNames {
+    /// Fields that mean something here.
+    let accepted: [String]
+    /// Fields of OpenAI's API that mean nothing here: only values that ask for nothing are accepted.
+    let neutral: [String]
+    /// Fields of this API that are not built yet: only values that ask for nothing are accepted.
+    let notYet: [String]
+
+    private static let picture = [
+        "prompt", "model", "n", "size", "response_format", "output_format", "output_compression", "seed",
+        "num_inference_steps", "guidance_scale", "negative_prompt", "image_guidance_scale", "partial_images", "user",
+        "metadata",
+    ]
+
+    static let generation = FieldNames(
+        accepted: picture + ["images"],
+        neutral: ["background", "moderation", "quality", "style"],
+        notYet: ["stream", "webhook_url"]
+    )
+
+    static let edit = FieldNames(
+        accepted: picture + ["image", "image[]", "images"],
+        neutral: ["background", "input_fidelity", "mask", "moderation", "quality"],
+        notYet: ["stream", "webhook_url"]
+    )
+
+    static let answer = FieldNames(
+        accepted: ["model", "image", "image[]", "images", "question", "max_tokens", "temperature", "seed"],
+        neutral: [],
+        notYet: ["webhook_url"]
+    )
+
+    /// Whether a form's part of this name is a picture.
+    static func isPicture(_ name: String) -> Bool { ["image", "image[]", "images"].contains(name) }
+}

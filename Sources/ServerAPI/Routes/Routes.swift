@@ -1,0 +1,39 @@
+import HTTPMessages
+import HTTPTypes
+import Serving
+
+extension ServerAPI {
+    /// Everything that can be asked for.
+    static func routes(_ api: ServerAPI) -> [Route] {
+        [
+            Route(.post, "/v1/images/generations") { request, _ in try await api.generate(request, .generation) },
+            Route(.post, "/v1/images/edits") { request, _ in try await api.generate(request, .edit) },
+            Route(.post, "/v1/answers") { request, _ in try await api.answer(request) },
+
+            Route(.get, "/v1/jobs") { request, _ in try await api.listJobs(request) },
+            Route(.get, "/v1/jobs/{id}") { try await api.showJob($0, $1["id"]) },
+            Route(.delete, "/v1/jobs/{id}") { try await api.deleteJob($0, $1["id"]) },
+            Route(.post, "/v1/jobs/{id}/cancel") { try await api.cancelJob($0, $1["id"]) },
+            Route(.get, "/v1/jobs/{id}/content") { try await api.showContent($0, $1["id"]) },
+
+            Route(.get, "/v1/models") { request, _ in try api.listModels(request) },
+            Route(.get, "/v1/models/{name}") { try api.showModel($0, $1["name"]) },
+
+            Route(.get, "/healthz") { _, _ in Response(.ok, json: ["status": "ok"]) },
+            Route(.get, "/readyz") { _, _ in try api.showReadiness() },
+        ] + notYet
+    }
+
+    /// What is part of the API but not built yet.
+    private static var notYet: [Route] {
+        [
+            Route(.post, "/v1/chat/completions") { _, _ in throw APIError.unsupported("Chat") },
+            Route(.get, "/v1/jobs/{id}/events") { _, _ in throw APIError.unsupported("A job's event stream") },
+            Route(.post, "/v1/models/{name}/load") { _, _ in throw APIError.unsupported("Loading models by hand") },
+            Route(.post, "/v1/models/{name}/unload") { _, _ in throw APIError.unsupported("Unloading models by hand") },
+            Route(.get, "/metrics") { _, _ in throw APIError.unsupported("Metrics") },
+            Route(.get, "/openapi.json") { _, _ in throw APIError.unsupported("The OpenAPI description") },
+            Route(.get, "/") { _, _ in throw APIError.unsupported("The studio page") },
+        ]
+    }
+}
