@@ -57,3 +57,24 @@ package struct EntryDefaults: Codable, Sendable, Equatable {
         self.imageGuidanceScale = imageGuidanceScale
     }
 }
+
+/// One item of the configured models. A broken one never stops the others.
+package enum ConfiguredModel: Sendable, Equatable {
+    case entry(ModelEntry)
+    /// The entry's values can't be used; `name` is its own, or `models[i]` where it has none.
+    case invalid(name: String, family: String?, reason: String)
+
+    package var name: String {
+        switch self {
+        case .entry(let entry): entry.name
+        case .invalid(let name, _, _): name
+        }
+    }
+
+    package var family: String? {
+        switch self {
+        case .entry(let entry): entry.family
+        case .invalid(_, let family, _): family
+        }
+    }
+}

@@ -2,7 +2,7 @@ import Foundation
 import Pipelines
 import Yams
 
-/// Reads one item of `models:`. What can't be used becomes `ModelSetting.invalid` with every reason in one line.
+/// Reads one item of `models:`. What can't be used becomes `ConfiguredModel.invalid` with every reason in one line.
 struct ModelEntryDecoder {
     let file: URL
     let modelsRoot: URL?
@@ -14,7 +14,7 @@ struct ModelEntryDecoder {
     private static let defaultKeys: Set<String> = ["num_inference_steps", "guidance_scale", "image_guidance_scale"]
     private static let quantizations = ["none", "int8", "int4"]
 
-    func decode(_ node: Node, index: Int, taken names: Set<String>) -> ModelSetting {
+    func decode(_ node: Node, index: Int, taken names: Set<String>) -> ConfiguredModel {
         var problems: [String] = []
         guard let mapping = node.mapping else {
             return .invalid(name: "models[\(index)]", family: nil, reason: place(node) + "must be a mapping")

@@ -8,7 +8,7 @@ package struct Settings: Sendable, Equatable {
     package var memory = MemorySettings()
     package var jobs = JobSettings()
     package var images = ImageSettings()
-    package var models: [ModelSetting] = []
+    package var models: [ConfiguredModel] = []
 
     package init() {}
 }
@@ -64,20 +64,6 @@ package struct JobSettings: Sendable, Equatable {
 /// `images:` — pictures that requests bring.
 package struct ImageSettings: Sendable, Equatable {
     package var maxPixels = 67_108_864
-}
-
-/// One item of `models:`. A broken one never stops the others.
-package enum ModelSetting: Sendable, Equatable {
-    case entry(ModelEntry)
-    /// The entry's values can't be used; `name` is its own, or `models[i]` where it has none.
-    case invalid(name: String, family: String?, reason: String)
-
-    package var name: String {
-        switch self {
-        case .entry(let entry): entry.name
-        case .invalid(let name, _, _): name
-        }
-    }
 }
 
 /// What is wrong with a configuration, and where.

@@ -1,26 +1,5 @@
 package import Pipelines
 
-/// One item of the configured models, usable or not.
-package enum ConfiguredModel: Sendable {
-    case entry(ModelEntry)
-    /// The configuration's values can't be used.
-    case invalid(name: String, family: String?, reason: String)
-
-    package var name: String {
-        switch self {
-        case .entry(let entry): entry.name
-        case .invalid(let name, _, _): name
-        }
-    }
-
-    package var family: String? {
-        switch self {
-        case .entry(let entry): entry.family
-        case .invalid(_, let family, _): family
-        }
-    }
-}
-
 /// What is known of a configured model at one moment.
 package struct ModelStatus: Sendable, Equatable {
     package enum State: String, Sendable {

@@ -35,7 +35,7 @@ struct ModelsCommand: ParsableCommand {
         var summary: [String]
         var problems: [String]
 
-        init(_ setting: ModelSetting) {
+        init(_ setting: ConfiguredModel) {
             name = setting.name
             summary = []
             switch setting {
