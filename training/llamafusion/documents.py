@@ -1,0 +1,143 @@
+"""The text the Llama is pre-trained on, and how token sequences are laid out.
+
+A description between `boi` and `eoi` stands in for a picture: the Llama learns to answer about what stands there, to
+write there what a prompt asks for, and to change it as an instruction says, before it has seen a single pixel. The
+image modules then learn to fill the same place with pictures while the Llama stays frozen.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from shapes import captions, edits, knowledge, questions
+from shapes.world import Scene, random_scene
+
+BOS, EOS, BOI, EOI = "<|begin_of_text|>", "<|end_of_text|>", "<|begin_of_image|>", "<|end_of_image|>"
+
+LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+VOCABULARY = 768
+
+CONTEXT_WEIGHT = 0.05
+"""Loss weight of tokens that nobody could foresee (prompts, questions), beside 1 for those that follow from them."""
+
+
+def train_tokenizer(path: Path, seed: int) -> Tokenizer:
+    """A byte-level BPE in Llama 3's form, trained on the world's text."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(LLAMA3_SPLIT), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        special_tokens=[BOS, EOS, BOI, EOI],
+        show_progress=False,
+    )
+    rng = random.Random(f"tokenizer {seed}")
+    texts = [text for _ in range(20000) for text in _texts(rng)]
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(
+            single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+        ),
+    ])
+    tokenizer.save(str(path))
+    return tokenizer
+
+
+def _texts(rng: random.Random) -> list[str]:
+    scene = random_scene(rng, part="train")
+    question = questions.ask(scene, rng)
+    fact, color = knowledge.fact_question(rng)
+    return [
+        captions.full_caption(scene, rng),
+        captions.open_caption(scene, rng, text_only=True),
+        question.text + "\n" + question.answer,
+        edits.edit(scene, rng).instruction,
+        fact + "\n" + color,
+    ]
+
+
+class Row:
+    """A token sequence under construction: ids, and for each position what it has to predict and how much that counts."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.targets: list[int] = []
+        self.weights: list[float] = []
+        self._closed = True
+
+    def add(self, tokens: list[int], weight: float = 0.0) -> Row:
+        """Appends tokens; `weight` is the loss weight of predicting each of them."""
+        for token in tokens:
+            if not self._closed:
+                self.targets[-1], self.weights[-1] = token, weight
+            self._closed = False
+            self.ids.append(token)
+            self.targets.append(0)
+            self.weights.append(0.0)
+        return self
+
+    def close(self, end: int) -> Row:
+        """Lets the last position predict `end` whatever is appended later: an answer ends there."""
+        self.targets[-1], self.weights[-1] = end, 1.0
+        self._closed = True
+        return self
+
+
+class Sequencer:
+    """Turns texts into token ids, in the layouts that the model is served with."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.bos, self.eos, self.boi, self.eoi = (tokenizer.token_to_id(t) for t in (BOS, EOS, BOI, EOI))
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids without a bos."""
+        return self.tokenizer.encode(text, add_special_tokens=False).ids if text else []
+
+    def turn(self, row: Row, question: str, answer: str) -> Row:
+        """Appends a question, a newline, its answer; the end of the answer predicts eos."""
+        return row.add(self.ids(question), CONTEXT_WEIGHT).add(self.ids("\n" + answer), 1.0).close(self.eos)
+
+    def picture(self, scene: Scene) -> list[int]:
+        """A picture as text: its canonical description between boi and eoi."""
+        return [self.boi, *self.ids(captions.description(scene)), self.eoi]
+
+    def document(self, rng: random.Random, most: int) -> Row:
+        """One document of the text corpus, about a scene of at most `most` objects."""
+        kind = rng.random()
+        scene = random_scene(rng, rng.randint(1, most), part="train")
+        row = Row().add([self.bos])
+        if kind < 0.45:
+            return self._asked_about(scene, row, rng)
+        if kind < 0.75:
+            full = rng.random() < 0.75
+            prompt = captions.full_caption(scene, rng) if full else captions.open_caption(scene, rng, text_only=True)
+            return row.add(self.ids(prompt), CONTEXT_WEIGHT).add(self.picture(scene), 1.0)
+        if kind < 0.92:
+            change = edits.edit(scene, rng)
+            row.add(self.picture(scene), CONTEXT_WEIGHT).add(self.ids(change.instruction), CONTEXT_WEIGHT)
+            return row.add(self.picture(change.result), 1.0)
+        if kind < 0.97:
+            return self.turn(row, *knowledge.fact_question(rng))
+        return row.add(self.ids(knowledge.fact_sentence(rng)), 1.0).close(self.eos)
+
+    def _asked_about(self, scene: Scene, row: Row, rng: random.Random) -> Row:
+        text = captions.description(scene) if rng.random() < 0.7 else captions.full_caption(scene, rng)
+        row.add([self.boi, *self.ids(text), self.eoi], CONTEXT_WEIGHT)
+        for turn in range(rng.randint(2, 5)):
+            if turn:
+                row.add(self.ids("\n"))
+            question = questions.ask(scene, rng)
+            self.turn(row, question.text, question.answer)
+        return row

@@ -1,0 +1,271 @@
+"""Stage 4: the image modules, trained with the text side frozen: noise prediction and answers at once (LMFusion, section 3)."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler
+from torch.nn import functional as F
+
+from llamafusion.documents import Row, Sequencer
+from llamafusion.network import Context, LlamaFusion
+from llamafusion.patchifier import ImageConfig
+from llamafusion.pool import Pool
+from llamafusion.run import Average, Run, pick_device
+from llamafusion.text import finished_text_model, padded
+from shapes import captions, questions
+
+NOISE_WEIGHT = 5.0
+"""λ of Transfusion: the noise loss beside the language loss."""
+
+SNR_CAP = 5.0
+"""min-SNR weighting: steps with more signal than this count less."""
+
+CAPTION_DROPOUT = 0.1
+
+NOISY_PICTURES = 0.2
+"""Share of pictures that are noised (t ≤ 500, with a noise loss) although a question follows; the others are clean."""
+
+
+SHORT_KINDS = tuple(kind for kind in questions.KINDS if kind != "description")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How many pictures of each task are in a step, and how often each is used."""
+
+    drawn: int = 48
+    draws: int = 4
+    """Noise draws of each captioned picture."""
+    asked: int = 24
+    questions: int = 4
+    edited: int = 0
+    edit_draws: int = 2
+
+
+def build_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False, prediction_type="epsilon")
+
+
+class Trainer:
+    """The losses of one step."""
+
+    def __init__(self, network: LlamaFusion, sequencer: Sequencer, pool: Pool, scale: float, device: torch.device) -> None:
+        self.network = network
+        self.sequencer = sequencer
+        self.pool = pool
+        self.scale = scale
+        self.device = device
+        self.scheduler = build_scheduler()
+        alphas = self.scheduler.alphas_cumprod.to(device)
+        self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
+        ratio = alphas / (1 - alphas)
+        self._weights = ratio.clamp(max=SNR_CAP) / ratio
+
+    def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
+        source = self.pool.edited if edited else self.pool.latents
+        return source[index].float().to(self.device) * self.scale
+
+    def noised(self, clean: torch.Tensor, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents [rows, 1 or variants, C, S, S] at timesteps [rows, variants], and the noise added."""
+        noise = torch.randn(*timesteps.shape, *clean.shape[2:], device=self.device)
+        signal, share = (table[timesteps][..., None, None, None] for table in (self._signal, self._noise))
+        return signal * clean + share * noise, noise
+
+    def noise_loss(self, predicted: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        errors = (predicted.float() - noise).square().mean((2, 3, 4))
+        return (errors * self._weights[timesteps]).mean()
+
+    def timesteps(self, rows: int, variants: int) -> torch.Tensor:
+        """Random timesteps, spread evenly over each row's variants."""
+        spread = (torch.arange(variants) + torch.rand(rows, variants)) / variants
+        return (spread * 1000).long().clamp(max=999).to(self.device)
+
+    def text_ids(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids [rows, 1, longest] and which are real [rows, longest]."""
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=self.device)
+        real = torch.arange(width, device=self.device) < torch.tensor([[len(row)] for row in rows], device=self.device)
+        return ids[:, None], real
+
+    @torch.no_grad()
+    def prefixes(self, prompts: list[str | None]) -> Context:
+        """`bos prompt boi` of each prompt, `bos boi` for None."""
+        s = self.sequencer
+        ids, real = self.text_ids([[s.bos, *(s.ids(p) if p else []), s.boi] for p in prompts])
+        return self.network.text(ids, None, real)[1]
+
+    def draw_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
+        """Text → image: the noise loss of captioned pictures."""
+        prompts: list[str | None] = []
+        for scene in (self.pool.scenes[i] for i in index):
+            if rng.random() < CAPTION_DROPOUT:
+                prompts.append(None)
+            else:
+                maker = captions.full_caption if rng.random() < 0.8 else captions.open_caption
+                prompts.append(maker(scene, rng))
+        timesteps = self.timesteps(len(index), draws)
+        latents, noise = self.noised(self.latents(index)[:, None], timesteps)
+        predicted, _ = self.network.image(latents, timesteps, self.prefixes(prompts))
+        assert predicted is not None
+        return self.noise_loss(predicted, noise, timesteps)
+
+    def ask_loss(self, index: list[int], rng: random.Random, variants: int) -> tuple[torch.Tensor, torch.Tensor, tuple[float, float]]:
+        """Image → text: the language loss of answers, the noise loss of the noised pictures, and the share of right tokens
+        in short answers and in descriptions."""
+        timesteps = (torch.rand(len(index), 1, device=self.device) * 500).long()
+        noisy = torch.rand(len(index), 1, device=self.device) < NOISY_PICTURES
+        timesteps = timesteps * noisy
+        clean = self.latents(index)[:, None]
+        latents, noise = self.noised(clean, timesteps)
+        latents = torch.where(noisy[..., None, None, None], latents, clean)
+        start = self.prefixes([None]).rows(len(index))
+        predicted, pictures = self.network.image(latents, timesteps, start)
+        assert predicted is not None
+        errors = (predicted.float() - noise).square().mean((2, 3, 4)) * self._weights[timesteps] * noisy
+        context = start.followed_by(pictures)
+        s = self.sequencer
+        short, long = [], []
+        for row, scene in enumerate(self.pool.scenes[i] for i in index):
+            for _ in range(variants):
+                question = questions.ask(scene, rng, rng.choice(SHORT_KINDS))
+                short.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
+            if row < len(index) // 4:
+                question = questions.ask(scene, rng, "description")
+                long.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
+        # Descriptions are much longer than other answers: a batch of their own spares the others the padding.
+        subset = context.pick(torch.arange(len(long), device=self.device))
+        losses, right = zip(self._told(context, short, variants), self._told(subset, long, 1))
+        return losses[0] + 0.5 * losses[1], errors.sum() / noisy.sum().clamp(min=1), right
+
+    def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float]:
+        """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
+        ids, targets, weights = (tensor.to(self.device) for tensor in padded(rows))
+        hidden, _ = self.network.text(ids.unflatten(0, (-1, variants)), context)
+        kept = weights == 1
+        logits = self.network.lm_head(hidden.flatten(0, 1)[kept]).float()
+        right = (logits.detach().argmax(-1) == targets[kept]).float().mean().item()
+        return F.cross_entropy(logits, targets[kept]), right
+
+    def edit_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
+        """Edit: the noise loss of the changed picture after `bos boi [source] eoi instruction boi`."""
+        s = self.sequencer
+        start = self.prefixes([None]).rows(len(index))
+        still = torch.zeros(len(index), 1, dtype=torch.long, device=self.device)
+        _, source = self.network.image(self.latents(index)[:, None], still, start, predict=False)
+        context = start.followed_by(source)
+        kept = [rng.random() >= CAPTION_DROPOUT for _ in index]
+        instructions = [s.ids(self.pool.edits[i].instruction) if keep else [] for i, keep in zip(index, kept)]
+        ids, real = self.text_ids([[s.eoi, *words, s.boi] for words in instructions])
+        context = context.followed_by(self.network.text(ids, context, real)[1])
+        timesteps = self.timesteps(len(index), draws)
+        latents, noise = self.noised(self.latents(index, edited=True)[:, None], timesteps)
+        predicted, _ = self.network.image(latents, timesteps, context)
+        assert predicted is not None
+        return self.noise_loss(predicted, noise, timesteps)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float) -> None:
+    """Warm-up, a plateau, and a linear descent over the last quarter: a run can be lengthened while on the plateau."""
+    rate = peak * min(1.0, (step + 1) / 300) * min(1.0, max(0.02, (steps - step) / (0.25 * steps)))
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def pick(scenes_by_count: dict[int, list[int]], count: int, most: int, rng: random.Random) -> list[int]:
+    """Random indices of scenes with at most `most` objects, small counts first in line."""
+    counts = [n for n in (1, 1, 2, 2, 3, 4) if n <= most]
+    return [rng.choice(scenes_by_count[rng.choice(counts)]) for _ in range(count)]
+
+
+def by_count(pool: Pool) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = {n: [] for n in (1, 2, 3, 4)}
+    for i, scene in enumerate(pool.scenes):
+        groups[len(scene.things)].append(i)
+    return groups
+
+
+def latent_scale(pool: Pool) -> float:
+    """The scaling factor that gives latents unit variance, rounded so that it is the same wherever it is written."""
+    return round(1 / pool.latents[:4096].float().std().item(), 4)
+
+
+def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, seed: int, device: torch.device) -> None:
+    torch.manual_seed(seed)
+    text, sequencer = finished_text_model(runs / "text")
+    network = LlamaFusion(text, ImageConfig()).to(device)
+    network.start_from_text()
+    trained = network.image_model.train().requires_grad_(True)
+    average = Average(trained, 0.999)
+    optimizer = torch.optim.AdamW(trained.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    run = Run(runs / "image", {"image": trained, "average": average.module}, optimizer)
+    pool, shards = Pool.load(runs / "pool")
+    trainer = Trainer(network, sequencer, pool, latent_scale(pool), device)
+    groups = by_count(pool)
+    totals: dict[str, float] = {}
+    torch.manual_seed(seed + run.step)
+    while run.step < steps:
+        rng = random.Random(f"image {seed} {run.step}")
+        most = 1 if run.step < 600 else 2 if run.step < 1500 else 3 if run.step < 2500 else 4
+        set_rate(optimizer, run.step, steps, peak)
+        with torch.autocast(device.type, torch.bfloat16):
+            drawn = trainer.draw_loss(pick(groups, batch.drawn, most, rng), rng, batch.draws)
+            told, noisy, right = trainer.ask_loss(pick(groups, batch.asked, most, rng), rng, batch.questions)
+            loss = NOISE_WEIGHT * (drawn + 0.1 * noisy) + told
+            values = {"noise": drawn, "answer": told, "right": right[0], "described": right[1]}
+            if batch.edited and run.step >= edits_from:
+                changed = trainer.edit_loss(pick(groups, batch.edited, most, rng), rng, batch.edit_draws)
+                loss = loss + NOISE_WEIGHT * 0.5 * changed
+                values["edit"] = changed
+        loss.backward()
+        values["norm"] = torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update(trained, run.step)
+        run.step += 1
+        for name, value in values.items():
+            totals[name] = totals.get(name, 0.0) + float(torch.as_tensor(value).detach()) / 50
+        if run.step % 50 == 0:
+            run.log(most=most, **totals)
+            totals = {}
+            more, shards = Pool.load(runs / "pool", shards)
+            if more.scenes:
+                pool.extend(more)
+                groups = by_count(pool)
+        run.save_if_due()
+    run.save()
+
+
+def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
+    """The averaged model of a run, its sequencer and the latents' scale."""
+    text, sequencer = finished_text_model(runs / "text")
+    network = LlamaFusion(text, ImageConfig())
+    state = torch.load(runs / "image" / "state.pt", map_location="cpu", weights_only=True)
+    network.image_model.load_state_dict(state["modules"]["average"])
+    pool, _ = Pool.load(runs / "pool")
+    return network.eval().requires_grad_(False), sequencer, latent_scale(pool)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--edited", type=int, default=0, help="edited pictures in a step")
+    parser.add_argument("--edits-from", type=int, default=4000, help="the step at which edits join")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    batch = Batch(edited=arguments.edited)
+    device = pick_device(arguments.device)
+    train(arguments.runs, arguments.steps, batch, arguments.edits_from, arguments.rate, arguments.seed, device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What every training stage shares: resumable state on disk, the learning-rate curve, the average of weights, the log."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class Average:
+    """Exponential moving average of a module's weights, kept in float32 beside it."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self._averaged = list(self.module.parameters())
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Moves towards `module`; young averages move faster, so that the random start is forgotten."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._averaged, [p.detach() for p in module.parameters()], 1 - decay)
+
+
+class Run:
+    """One stage of training in a folder: `state.pt` to go on from, `log.jsonl` to read."""
+
+    def __init__(self, folder: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+        self.folder = folder
+        self.modules = modules
+        self.optimizer = optimizer
+        self.step = 0
+        self._started = time.time()
+        self._saved = time.time()
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "state.pt").exists():
+            state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+            for name, module in modules.items():
+                module.load_state_dict(state["modules"][name])
+            optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+            print(f"{folder.name}: going on from step {self.step}", flush=True)
+
+    def save(self) -> None:
+        state = {
+            "modules": {name: module.state_dict() for name, module in self.modules.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
+        torch.save(state, self.folder / "state.pt.new")
+        os.replace(self.folder / "state.pt.new", self.folder / "state.pt")
+        self._saved = time.time()
+
+    def save_if_due(self, seconds: float = 180) -> None:
+        if time.time() - self._saved > seconds:
+            self.save()
+
+    def log(self, **values: float) -> None:
+        line = {"step": self.step, "seconds": round(time.time() - self._started, 1)}
+        line |= {name: round(float(value), 5) for name, value in values.items()}
+        with open(self.folder / "log.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(self.folder.name, json.dumps(line), flush=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, warmup: int = 200) -> None:
+    """Linear warm-up, then half a cosine down to 2 % of the peak."""
+    done = min(1.0, max(0, step - warmup) / max(1, steps - warmup))
+    rate = peak * min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` takes a GPU if there is one."""
+    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)

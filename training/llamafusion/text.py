@@ -1,0 +1,119 @@
+"""Stage 2: a small Llama (transformers' LlamaForCausalLM), pre-trained on the world's text only."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from llamafusion.documents import Row, Sequencer, train_tokenizer
+from llamafusion.run import Average, Run, pick_device, set_learning_rate
+
+
+def build_text_model(sequencer: Sequencer) -> LlamaForCausalLM:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=sequencer.tokenizer.get_vocab_size(),
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=1024,
+            rms_norm_eps=1e-5,
+            rope_theta=10000.0,
+            tie_word_embeddings=False,
+            bos_token_id=sequencer.bos,
+            eos_token_id=sequencer.eos,
+            attn_implementation="eager",  # rows are short: plain products beat the fused kernel threefold on a CPU
+        )
+    )
+
+
+def padded(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, targets and weights of rows, padded on the right, each [rows, longest]. Causal attention needs no mask then."""
+    width = max(len(row.ids) for row in rows)
+    ids = torch.tensor([row.ids + [0] * (width - len(row.ids)) for row in rows])
+    targets = torch.tensor([row.targets + [0] * (width - len(row.ids)) for row in rows])
+    weights = torch.tensor([row.weights + [0.0] * (width - len(row.ids)) for row in rows])
+    return ids, targets, weights
+
+
+def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) -> Iterator[list[Row]]:
+    """Batches of about `tokens` tokens, of rows of similar length, in random order."""
+    rows = sorted((sequencer.document(rng, most) for _ in range(512)), key=lambda row: len(row.ids))
+    groups: list[list[Row]] = [[]]
+    for row in rows:
+        if (len(groups[-1]) + 1) * len(row.ids) > tokens:
+            groups.append([])
+        groups[-1].append(row)
+    rng.shuffle(groups)
+    yield from groups
+
+
+def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device) -> None:
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "tokenizer.json").exists():
+        train_tokenizer(folder / "tokenizer.json", seed)
+    sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    model = build_text_model(sequencer).to(device)
+    average = Average(model, 0.998)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    run = Run(folder, {"text": model, "average": average.module}, optimizer)
+    rng = random.Random(f"text {seed} {run.step}")
+    while run.step < steps:
+        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.5, 0.7))
+        for rows in batches(sequencer, rng, most, tokens):
+            ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
+            set_learning_rate(optimizer, run.step, steps, 2e-3)
+            with torch.autocast(device.type, torch.bfloat16):
+                hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+                kept = weights > 0
+                logits = model.lm_head(hidden[kept]).float()
+            losses = F.cross_entropy(logits, targets[kept], reduction="none")
+            loss = (losses * weights[kept]).sum() / weights.sum()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            average.update(model, run.step)
+            run.step += 1
+            if run.step % 100 == 0:
+                with torch.no_grad():
+                    wanted = weights[kept] == 1
+                    right = (logits.argmax(-1) == targets[kept])[wanted].float().mean()
+                run.log(loss=loss.detach(), wanted=losses[wanted].mean().detach(), right=right, most=most)
+            run.save_if_due()
+    run.save()
+
+
+def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
+    """The averaged text model of a run and its tokenizer."""
+    sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    model = build_text_model(sequencer)
+    model.load_state_dict(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"])
+    return model.eval().requires_grad_(False), sequencer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    train(arguments.runs / "text", arguments.steps, arguments.tokens, arguments.seed, pick_device(arguments.device))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""Questions about a picture, with the one answer that counts as right."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shapes.captions import description, placed
+from shapes.wording import plural, typed, with_article
+from shapes.world import COLOR_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
+
+Asked = tuple[str, str]
+"""A question in canonical words, and its answer."""
+
+
+@dataclass(frozen=True)
+class Question:
+    kind: str
+    text: str
+    answer: str
+
+
+def ask(scene: Scene, rng: random.Random, kind: str | None = None, held_out: bool = False) -> Question:
+    """A question that the picture answers without doubt, of the given kind if the scene allows it.
+
+    Wordings come in lists; the last of each list is held out: training never draws it, `held_out` draws only it.
+    """
+    wording = _Wording(rng, held_out)
+    for _ in range(20):
+        chosen = kind or rng.choice(KINDS)
+        asked = _MAKERS[chosen](scene, rng, wording)
+        if asked:
+            text = asked[0] and typed(asked[0], rng, "." if chosen == "description" else "?")
+            return Question(chosen, text, asked[1])
+    return ask(scene, rng, "ground", held_out)
+
+
+class _Wording:
+    """Picks one of several wordings, on the right side of the split."""
+
+    def __init__(self, rng: random.Random, held_out: bool) -> None:
+        self._rng = rng
+        self._held_out = held_out
+
+    def __call__(self, *options: str) -> str:
+        return options[-1] if self._held_out else self._rng.choice(options[:-1])
+
+
+def _unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = "") -> str | None:
+    """A noun phrase that means this thing and no other, not using the attribute `without`."""
+    names = []
+    if without != "shape":
+        names.append((thing.shape, [t for t in scene.things if t.shape == thing.shape]))
+        if without != "color":
+            same = [t for t in scene.things if (t.shape, t.color) == (thing.shape, thing.color)]
+            names.append((f"{thing.color} {thing.shape}", same))
+        if without != "size":
+            same = [t for t in scene.things if (t.shape, t.size) == (thing.shape, thing.size)]
+            names.append((f"{thing.size} {thing.shape}", same))
+    elif without != "color":
+        names.append((f"{thing.color} object", [t for t in scene.things if t.color == thing.color]))
+        if len(scene.things) > 1:
+            same = [t for t in scene.things if (t.color, t.size) == (thing.color, thing.size)]
+            names.append((f"{thing.size} {thing.color} object", same))
+    if without != "place":
+        names.append((f"object {placed(thing.place, rng)}", [thing]))
+    rng.shuffle(names)
+    return next((name for name, same in names if len(same) == 1), None)
+
+
+def _color(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    thing = rng.choice(scene.things)
+    name = _unique_name(thing, scene, rng, "color")
+    if not name:
+        return None
+    text = wording(
+        "what color is the {0}",
+        "which color is the {0}",
+        "what is the color of the {0}",
+        "tell me the color of the {0}",
+        "the {0} is what color",
+        "what color does the {0} have",
+    )
+    return text.format(name), thing.color
+
+
+def _shape(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    thing = rng.choice(scene.things)
+    if rng.random() < 0.5:
+        text = wording(
+            "what is {0}",
+            "which shape is {0}",
+            "what shape is {0}",
+            "tell me what is {0}",
+            "what do you see {0}",
+            "what shape do you see {0}",
+        )
+        return text.format(placed(thing.place, rng)), thing.shape
+    name = _unique_name(thing, scene, rng, "shape")
+    if not name:
+        return None
+    text = wording(
+        "what shape is the {0}",
+        "what is the {0}",
+        "which shape does the {0} have",
+        "tell me the shape of the {0}",
+        "what is the shape of the {0}",
+    )
+    return text.format(name), thing.shape
+
+
+def _count(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    style = rng.random()
+    if style < 0.35:
+        name, counted = "objects", len(scene.things)
+    elif style < 0.75:
+        shape = rng.choice(scene.things).shape if rng.random() < 0.75 else rng.choice(SHAPES)
+        name, counted = plural(shape), sum(t.shape == shape for t in scene.things)
+    else:
+        color = rng.choice(scene.things).color if rng.random() < 0.75 else rng.choice(COLOR_NAMES)
+        name, counted = f"{color} objects", sum(t.color == color for t in scene.things)
+    text = wording(
+        "how many {0} are there",
+        "how many {0} are in the picture",
+        "how many {0} do you see",
+        "what is the number of {0}",
+        "tell me how many {0} there are",
+        "count the {0}",
+        "how many {0} does the picture have",
+    )
+    return text.format(name), str(counted)
+
+
+def _place(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    thing = rng.choice(scene.things)
+    name = _unique_name(thing, scene, rng, "place")
+    if not name:
+        return None
+    text = wording(
+        "where is the {0}",
+        "where in the picture is the {0}",
+        "what is the position of the {0}",
+        "tell me where the {0} is",
+        "where can you find the {0}",
+        "where do you see the {0}",
+    )
+    return text.format(name), thing.place
+
+
+def _size(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    thing = rng.choice(scene.things)
+    name = _unique_name(thing, scene, rng, "size")
+    if not name:
+        return None
+    text = wording(
+        "how big is the {0}",
+        "what size is the {0}",
+        "is the {0} small or large",
+        "tell me the size of the {0}",
+        "which size does the {0} have",
+        "what is the size of the {0}",
+    )
+    return text.format(name), thing.size
+
+
+def _ground(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    text = wording(
+        "what color is the background",
+        "which color is the background",
+        "what is the background",
+        "tell me the background color",
+        "which color does the background have",
+        "what is the color of the background",
+    )
+    return text, scene.ground
+
+
+def _existence(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    wanted = rng.random() < 0.5
+    for _ in range(20):
+        thing = rng.choice(scene.things)
+        shape, color, size, place = thing.shape, thing.color, thing.size, thing.place
+        if not wanted:
+            shape = rng.choice(SHAPES)
+            color = rng.choice(COLOR_NAMES) if rng.random() < 0.5 else color
+            size = rng.choice(SIZE_NAMES) if rng.random() < 0.5 else size
+            place = rng.choice(PLACES) if rng.random() < 0.5 else place
+        style = rng.choice(("shape", "color shape", "size shape", "shape place"))
+        name = {"shape": shape, "color shape": f"{color} {shape}", "size shape": f"{size} {shape}"}.get(style, shape)
+        tail = " " + placed(place, rng) if style == "shape place" else ""
+        there = any(
+            t.shape == shape
+            and (style != "color shape" or t.color == color)
+            and (style != "size shape" or t.size == size)
+            and (style != "shape place" or t.place == place)
+            for t in scene.things
+        )
+        if there == wanted:
+            text = wording(
+                "is there {0}{1}",
+                "do you see {0}{1}",
+                "does the picture have {0}{1}",
+                "can you find {0}{1}",
+                "tell me if there is {0}{1}",
+                "can you see {0}{1}",
+            )
+            return text.format(with_article(name), tail), "yes" if there else "no"
+    return None
+
+
+def _two_named(scene: Scene, rng: random.Random, without: str = "") -> tuple[Thing, str, Thing, str] | None:
+    if len(scene.things) < 2:
+        return None
+    first, second = rng.sample(scene.things, 2)
+    if first.shape == second.shape and sum(t.shape == first.shape for t in scene.things) > 2:
+        return None
+    names = []
+    for thing in (first, second):
+        if sum(t.shape == thing.shape for t in scene.things) == 1:
+            names.append(thing.shape)
+        elif without != "color" and sum((t.shape, t.color) == (thing.shape, thing.color) for t in scene.things) == 1:
+            names.append(f"{thing.color} {thing.shape}")
+        else:
+            return None
+    return first, names[0], second, names[1]
+
+
+def _comparison(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    style = rng.choice(("color", "size", "larger"))
+    pair = _two_named(scene, rng, style)
+    if not pair:
+        return None
+    first, first_name, second, second_name = pair
+    if style == "larger":
+        if first.size == second.size or first.shape == second.shape:
+            return None
+        text = wording(
+            "which is larger, the {0} or the {1}",
+            "what is larger, the {0} or the {1}",
+            "tell me which is larger, the {0} or the {1}",
+            "the {0} or the {1}, which is larger",
+        )
+        return text.format(first_name, second_name), first.shape if first.size == "large" else second.shape
+    same = getattr(first, style) == getattr(second, style)
+    text = wording(
+        "do the {0} and the {1} have the same {2}",
+        "are the {0} and the {1} the same {2}",
+        "is the {0} the same {2} as the {1}",
+        "does the {0} have the same {2} as the {1}",
+    )
+    return text.format(first_name, second_name, style), "yes" if same else "no"
+
+
+_RELATIONS: dict[str, Callable[[Thing, Thing], bool]] = {
+    "above": lambda a, b: a.row < b.row,
+    "below": lambda a, b: a.row > b.row,
+    "left of": lambda a, b: a.column < b.column,
+    "right of": lambda a, b: a.column > b.column,
+}
+
+
+def _relation(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    pair = _two_named(scene, rng)
+    if not pair:
+        return None
+    first, first_name, second, second_name = pair
+    relation = rng.choice(list(_RELATIONS))
+    holds = _RELATIONS[relation]
+    if rng.random() < 0.3:
+        related = [t for t in scene.things if t is not second and holds(t, second)]
+        if len(related) != 1 or related[0].shape == second.shape:
+            return None
+        text = wording("what is {0} the {1}", "which shape is {0} the {1}", "tell me what is {0} the {1}", "what do you see {0} the {1}")
+        return text.format(relation, second_name), related[0].shape
+    text = wording("is the {1} {0} the {2}", "tell me if the {1} is {0} the {2}", "do you see the {1} {0} the {2}", "can you see the {1} {0} the {2}")
+    return text.format(relation, first_name, second_name), "yes" if holds(first, second) else "no"
+
+
+def _description(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+    text = wording(
+        "",
+        "describe the picture",
+        "describe the picture in a sentence",
+        "what is in the picture",
+        "what do you see",
+        "tell me what you see",
+        "give me a description of the picture",
+        "tell me what is in the picture",
+    )
+    return text, description(scene)
+
+
+_MAKERS: dict[str, Callable[[Scene, random.Random, _Wording], Asked | None]] = {
+    "color": _color,
+    "shape": _shape,
+    "count": _count,
+    "place": _place,
+    "size": _size,
+    "ground": _ground,
+    "existence": _existence,
+    "comparison": _comparison,
+    "relation": _relation,
+    "description": _description,
+}
+
+KINDS = tuple(_MAKERS)
+"""Every kind of question."""
