@@ -76,6 +76,17 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
                             size_t b_stride, size_t depth, float *c, size_t c_stride, size_t rows, size_t columns,
                             bool accumulate);
 
+    /// Winograd's F(2×2, 3×3), the transform of one input tile: pixels[16] point to 4 × 4 pixels (NULL: zeros) of
+    /// `channels` values; value c of position p goes to y[p * stride + c].
+    void (*winograd_input)(const float *_Nullable const *_Nonnull pixels, size_t channels, float *y, size_t stride);
+    /// The transform of weights taps[9][channels][tile_columns], the taps `tap_stride` floats apart, into
+    /// y[16][channels][tile_columns].
+    void (*winograd_weights)(const float *taps, size_t tap_stride, size_t channels, float *y);
+    /// The transform of one tile's products, positions `stride` floats apart and tile_columns values each, into the
+    /// first `columns` values of 2 × 2 output pixels; pixels[4] are NULL where the tile ends beyond the image.
+    void (*winograd_output)(const float *products, size_t stride, size_t columns,
+                            float *_Nullable const *_Nonnull pixels);
+
     /// One block of attention scores for tile_columns queries, scores[key][query], by online softmax: they become
     /// e^(scale × score − maximum) with the running `maxima` and `sums` of each query brought up to date, and
     /// decays[query] is what earlier sums are to be multiplied with. Query q sees the first visible[q] keys only;

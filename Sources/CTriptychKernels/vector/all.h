@@ -8,6 +8,7 @@
 #include "normalization.h"
 #include "dot.h"
 #include "tile.h"
+#include "winograd.h"
 #include "attention.h"
 
 const tk_kernels TK_TABLE = {
@@ -29,6 +30,9 @@ const tk_kernels TK_TABLE = {
     .tile_columns = TILE_COLUMNS,
     .pack = pack,
     .multiply_panels = multiply_panels,
+    .winograd_input = winograd_input,
+    .winograd_weights = winograd_weights,
+    .winograd_output = winograd_output,
     .softmax_columns = softmax_columns,
     .scale_columns = scale_columns,
     .cut_panels = cut_panels,
