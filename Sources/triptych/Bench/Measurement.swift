@@ -9,7 +9,8 @@ struct Measurement: Encodable {
         var max: Double
     }
 
-    /// `prefill`, `decode`, `step`, `step-cached`, or `forward` for encoders and decoders.
+    /// `prefill`, `decode`, `step`, `step-cached`, or `forward` for encoders and decoders; beside `decode`, `memory-read`
+    /// is reading the same weights and nothing else.
     var name: String
     var seconds: Seconds
     /// Tokens a second at the median, where the work is counted in tokens.
@@ -27,11 +28,9 @@ struct Measurement: Encodable {
     init(name: String, samples: [Double], tokens: Int? = nil, gflop: Double? = nil, weightBytes: Int) {
         precondition(!samples.isEmpty, "nothing was measured")
         let sorted = samples.sorted()
-        let middle = sorted.count / 2
-        let median = sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
         self.name = name
-        seconds = Seconds(median: median, min: sorted[0], max: sorted[sorted.count - 1])
-        tokensPerSecond = tokens.map { Double($0) / median }
+        seconds = Seconds(median: sorted.median, min: sorted[0], max: sorted[sorted.count - 1])
+        tokensPerSecond = tokens.map { Double($0) / sorted.median }
         self.gflop = gflop
         peakMemoryBytes = Self.peakResidentBytes()
         self.weightBytes = weightBytes
@@ -60,10 +59,10 @@ struct Measurement: Encodable {
     }
 }
 
-/// Runs `body` once unmeasured and `runs` times on the clock.
-func samples(_ runs: Int, _ body: () -> Void) -> [Double] {
-    body()
-    return (0..<runs).map { _ in seconds(body) }
+/// What `body` returns over `runs` calls, after one that doesn't count.
+func samples(_ runs: Int, _ body: () -> Double) -> [Double] {
+    _ = body()
+    return (0..<runs).map { _ in body() }
 }
 
 /// Wall-clock seconds of one call.
@@ -72,4 +71,13 @@ func seconds(_ body: () -> Void) -> Double {
     let start = clock.now
     body()
     return start.duration(to: clock.now).seconds
+}
+
+extension [Double] {
+    /// The middle value, or the mean of the two in the middle, of at least one.
+    var median: Double {
+        let sorted = sorted()
+        let middle = count / 2
+        return count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
+    }
 }

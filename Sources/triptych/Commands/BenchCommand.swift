@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Pipelines
+import Settings
 import Tensors
 
 /// `triptych bench`: one network at its real dimensions, or a configured model stage by stage.
@@ -51,7 +52,7 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let measurements: [Measurement]
-        if let shape = shape.flatMap(BenchShape.init) {
+        if let shape = shape.flatMap({ BenchShape(rawValue: $0) }) {
             ComputePool.configure(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
             measurements = try shape.measure(BenchOptions(layers: layers, dtype: storedType(), runs: runs))
         } else {
