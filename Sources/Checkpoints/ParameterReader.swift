@@ -31,11 +31,6 @@ package struct ParameterReader {
         source.discard(key(name))
     }
 
-    /// Whether the checkpoint holds the parameter `name`.
-    package func contains(_ name: String) -> Bool {
-        source.contains(key(name))
-    }
-
     private func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 }
 
@@ -43,7 +38,6 @@ package struct ParameterReader {
 protocol ParameterSource: AnyObject {
     func take(_ key: String, _ shape: [Int]) -> StoredTensor
     func discard(_ key: String)
-    func contains(_ key: String) -> Bool
 }
 
 /// A tensor and the file it is in.
@@ -64,8 +58,6 @@ final class ParameterAccount: ParameterSource {
         self.isAccounting = isAccounting
     }
 
-    func contains(_ key: String) -> Bool { stored[key] != nil }
-
     func discard(_ key: String) { taken.insert(key) }
 
     func take(_ key: String, _ shape: [Int]) -> StoredTensor {
@@ -78,7 +70,7 @@ final class ParameterAccount: ParameterSource {
         }
         if let parameter = stored[key] {
             let tensor = parameter.tensor
-            if ![.float32, .float16, .bfloat16].contains(tensor.dtype) {
+            if !tensor.dtype.isFloatingPoint {
                 found.append(.mistyped(key: key, file: parameter.file, found: tensor.dtype.rawValue))
             } else if tensor.shape != shape {
                 found.append(.misshaped(key: key, file: parameter.file, found: tensor.shape, expected: shape))

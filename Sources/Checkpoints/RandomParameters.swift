@@ -43,8 +43,6 @@ extension RandomParameters: ParameterSource {
 
     func discard(_ key: String) {}
 
-    func contains(_ key: String) -> Bool { true }
-
     /// Length of the pattern that fills a parameter: prime, so that no two rows of a matrix are alike.
     private static let period = 65_521
 

@@ -5,6 +5,8 @@ import Tensors
 ///
 /// Only convolutions and group norms run on tiles; attention has seen the whole picture before. Within an overlap the
 /// weight of a tile is zero near its own edge, where the padding of its convolutions shows, and rises smoothly from there.
+/// Group norms take a tile's own mean and variance: where a picture is very uneven, its tone differs a little from that
+/// of the untiled one, as a slope over the overlap, never as an edge.
 struct LatentTiling {
     /// Pixels a tile spans: 512, the size at which the autoencoders in use were trained.
     private static let tilePixels = 512

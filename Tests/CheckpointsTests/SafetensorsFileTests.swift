@@ -131,6 +131,21 @@ import Testing
         #expect(reason(data).contains("not UTF-8"))
     }
 
+    /// Whatever a file holds, opening it gives tensors within the file or a typed error.
+    @Test func damagedFiles_areErrorsOrHarmless() throws {
+        let whole = SafetensorsWriter.file([("a", [2, 3], [1, 2, 3, 4, 5, 6]), ("b", [1], [7])])
+        for length in 0..<whole.count { #expect(reason(whole.prefix(length)) != "no error") }
+        var state: UInt64 = 1
+        for _ in 0..<1000 {
+            var damaged = whole
+            for _ in 0..<3 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                damaged[Int(state >> 33) % whole.count] = UInt8(truncatingIfNeeded: state >> 24)
+            }
+            #expect(!reason(damaged).hasPrefix("another error"))
+        }
+    }
+
     @Test func file_thatIsNoFileIsAnError() {
         #expect(throws: CheckpointError.self) { try SafetensorsFile(URL(filePath: "/nonexistent/model.safetensors")) }
         #expect(throws: CheckpointError.self) { try SafetensorsFile(URL(filePath: "/tmp")) }
