@@ -29,16 +29,13 @@ struct TestClient {
         models: KeyValuePairs<String, FakePipeline> = ["fake": FakePipeline()],
         options: JobService.Options = .init(),
         limits: StepSchedule.Limits = .init(),
-        maxPixels: Int = 10_000
+        maxPixels: Int = 10_000,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
         server = try FakeServer(models: models, options: options, limits: limits)
         var apiOptions = ServerAPI.Options()
         apiOptions.maxPixels = maxPixels
-        api = ServerAPI(
-            jobs: server.jobs,
-            options: apiOptions,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        )
+        api = ServerAPI(jobs: server.jobs, options: apiOptions, logger: logger)
         try await server.jobs.start()
     }
 

@@ -6,7 +6,7 @@ import Synchronization
 
 /// Everything behind the routes, with fake models and a database in a folder of its own.
 package struct FakeServer: Sendable {
-    package let folder: URL
+    package let folder: TemporaryFolder
     package let clock: FakeClock
     package let registry: ModelRegistry
     package let jobs: JobService
@@ -15,19 +15,19 @@ package struct FakeServer: Sendable {
     ///   - folder: holds `jobs.sqlite`; nil makes a new one.
     ///   - models: name and pipeline, in the order of the configuration.
     package init(
-        folder: URL? = nil,
+        folder: TemporaryFolder? = nil,
         clock: FakeClock = FakeClock(),
         models: KeyValuePairs<String, FakePipeline> = ["fake": FakePipeline()],
         options: JobService.Options = .init(),
         limits: StepSchedule.Limits = .init()
     ) throws {
-        self.folder = try folder ?? Self.newFolder()
+        self.folder = try folder ?? TemporaryFolder()
         self.clock = clock
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         registry = Self.registry(of: models, logger: logger)
         jobs = JobService(
-            store: try SQLiteJobStore(path: self.folder.appending(path: "jobs.sqlite")),
+            store: try SQLiteJobStore(path: self.folder.url.appending(path: "jobs.sqlite")),
             engine: Engine(limits: limits, now: { clock.now }),
             registry: registry,
             options: options,
@@ -59,18 +59,26 @@ package struct FakeServer: Sendable {
         return ModelRegistry(models: entries, families: [family], budgetBytes: .max, logger: logger)
     }
 
-    package static func newFolder() throws -> URL {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "triptych-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        return folder
-    }
-
-    /// What would be left in the folder if the process were killed now: a copy of its files, in a new folder.
-    package func killed() throws -> URL {
-        let copy = FileManager.default.temporaryDirectory.appending(path: "triptych-\(UUID().uuidString)")
-        try FileManager.default.copyItem(at: folder, to: copy)
+    /// What would be left in the folder if the process were killed now: a copy of its files.
+    package func killed() throws -> TemporaryFolder {
+        let copy = try TemporaryFolder()
+        for file in try FileManager.default.contentsOfDirectory(at: folder.url, includingPropertiesForKeys: nil) {
+            try FileManager.default.copyItem(at: file, to: copy.url.appending(path: file.lastPathComponent))
+        }
         return copy
     }
+}
+
+/// A new folder that goes when nobody holds it any more.
+package final class TemporaryFolder: Sendable {
+    package let url: URL
+
+    package init() throws {
+        url = FileManager.default.temporaryDirectory.appending(path: "triptych-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
 }
 
 /// A clock that stands still until a test moves it.

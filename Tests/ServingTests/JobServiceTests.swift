@@ -106,6 +106,22 @@ import Testing
         #expect(try await server.jobs.completion(of: third.id)?.job.status == .completed)
     }
 
+    @Test func pixelsInMemory_areBounded() async throws {
+        let pipeline = FakePipeline(gate: StepGate(isOpen: false))
+        var options = JobService.Options()
+        options.pictureBytes = 500
+        let server = try FakeServer(models: ["fake": pipeline], options: options)
+        try await server.jobs.start()
+        var submission = Self.picture("x")
+        let image = PixelImage(width: 10, height: 10, color: .white)
+        submission.request = .generation(GenerationRequest(prompt: "x", images: [image, image], seed: 0))
+        let first = try await server.jobs.submit(submission)
+        await #expect(throws: SubmissionError.self) { try await server.jobs.submit(submission) }
+        pipeline.gate.open()
+        #expect(try await server.jobs.completion(of: first.id)?.job.status == .completed)
+        _ = try await server.jobs.submit(submission)
+    }
+
     @Test func cancelledJob_stopsAfterItsStep() async throws {
         let pipeline = FakePipeline(gate: StepGate(isOpen: false))
         let server = try FakeServer(models: ["fake": pipeline])

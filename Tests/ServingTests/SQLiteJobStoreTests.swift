@@ -6,7 +6,7 @@ import ServingFakes
 import Testing
 
 @Suite struct SQLiteJobStoreTests {
-    private let folder: URL
+    private let folder: TemporaryFolder
     private let start = Date(timeIntervalSince1970: 1_800_000_000)
     private let request = RunRequest.generation(
         GenerationRequest(
@@ -17,11 +17,11 @@ import Testing
     )
 
     init() throws {
-        folder = try FakeServer.newFolder()
+        folder = try TemporaryFolder()
     }
 
     private func open() throws -> SQLiteJobStore {
-        try SQLiteJobStore(path: folder.appending(path: "state/jobs.sqlite"))
+        try SQLiteJobStore(path: folder.url.appending(path: "state/jobs.sqlite"))
     }
 
     private func job(key: String? = nil, durable: Bool = false) -> Job {
@@ -108,6 +108,18 @@ import Testing
         #expect(try store.job(job.id)?.status == .completed)
     }
 
+    @Test func finishedJob_isNotOverwrittenByLateProgress() throws {
+        let store = try open()
+        let job = job(durable: true)
+        try store.insert(job, request: request)
+        let finished = finish(job, after: 1)
+        try store.finish(finished, pictures: [])
+        try store.update(job)
+        try store.keep(job, request: request, state: Data([1]))
+        #expect(try store.job(job.id) == finished)
+        #expect(try store.recover(failing: JobFailure(.cancelled, ""), at: start, expiry: start).isEmpty)
+    }
+
     @Test func list_goesFromTheNewestToTheOldest() throws {
         let store = try open()
         let jobs = (0..<5).map { _ in job() }
@@ -165,7 +177,7 @@ import Testing
     }
 
     @Test func fileThatIsNoDatabase_isAnErrorNamingIt() throws {
-        let path = folder.appending(path: "jobs.sqlite")
+        let path = folder.url.appending(path: "jobs.sqlite")
         try Data(repeating: 0x41, count: 8192).write(to: path)
         #expect {
             _ = try SQLiteJobStore(path: path)
@@ -175,7 +187,7 @@ import Testing
     }
 
     @Test func folderThatCannotBeMade_isAnErrorNamingThePath() throws {
-        let file = folder.appending(path: "file")
+        let file = folder.url.appending(path: "file")
         try Data().write(to: file)
         let path = file.appending(path: "jobs.sqlite")
         #expect { _ = try SQLiteJobStore(path: path) } throws: { "\($0)".contains(path.path) }

@@ -21,7 +21,7 @@ struct FieldNames {
 
     static let edit = FieldNames(
         accepted: picture + ["image", "image[]", "images"],
-        neutral: ["background", "input_fidelity", "mask", "moderation", "quality"],
+        neutral: ["background", "input_fidelity", "mask", "moderation", "quality", "style"],
         notYet: ["stream", "webhook_url"]
     )
 

@@ -121,8 +121,8 @@ struct JobRenderer {
 extension JSONValue {
     /// A time as OpenAI writes it: whole seconds since 1970.
     static func seconds(_ date: Date) -> JSONValue {
-        // Dates come from clocks and from 24 bits of hours in the configuration, far within an Int.
-        .number(Int(date.timeIntervalSince1970.rounded(.down)))
+        // A time beyond an Int can come only from a configuration that keeps jobs for ever.
+        .number(Int(exactly: date.timeIntervalSince1970.rounded(.down)) ?? .max)
     }
 
     /// A measured number, to microseconds.

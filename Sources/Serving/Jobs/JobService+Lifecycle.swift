@@ -55,7 +55,7 @@ extension JobService {
             }
             begin(id, run)
         } catch {
-            settle(id) { .failure(JobFailure(error)) }
+            settle(id, .failure(JobFailure(error)))
         }
     }
 
@@ -98,8 +98,8 @@ extension JobService {
                 observer.finish()
             }
         }
-        for id in state.withLock({ Array($0.live.keys) }) { settle(id) { .failure(Self.stopped) } }
-        await preparation.drain()
+        for id in state.withLock({ Array($0.live.keys) }) { settle(id, .failure(Self.stopped)) }
+        await encoding.drain()
         await disk.drain()
         do {
             try await disk.run { [store] in try store.close() }

@@ -30,7 +30,7 @@ extension JobService {
 
     /// Cancels a job without waiting for its end, which may have come already.
     package func abandon(_ id: JobID) {
-        settle(id) { .failure(JobFailure(.cancelled, "The job was cancelled.")) }
+        settle(id, .failure(JobFailure(.cancelled, "The job was cancelled.")))
         engine.cancel(id)
     }
 
@@ -69,11 +69,11 @@ extension JobService {
             }
             if let model { registry.record(step, of: model) }
         case .finished(let result):
-            settle(id) { .success(result) }
+            settle(id, .success(result))
         case .failed(let error):
-            settle(id) { .failure(JobFailure(error)) }
+            settle(id, .failure(JobFailure(error)))
         case .overdue:
-            settle(id) { .failure(JobFailure(.deadlineExceeded, "The job's time (Cancel-After) was over.")) }
+            settle(id, .failure(JobFailure(.deadlineExceeded, "The job's time (Cancel-After) was over.")))
         }
     }
 
@@ -109,7 +109,7 @@ extension JobService {
     // MARK: The end
 
     /// Decides how a job ends, once; writes it to the store; and lets everybody know.
-    func settle(_ id: JobID, _ outcome: @escaping @Sendable () -> Result<RunResult, JobFailure>) {
+    func settle(_ id: JobID, _ outcome: Result<RunResult, JobFailure>) {
         let unsettled = state.withLock { state -> Job? in
             guard let live = state.live[id], !live.isSettled else { return nil }
             state.live[id]?.isSettled = true
@@ -117,17 +117,22 @@ extension JobService {
             return live.job
         }
         guard let unsettled else { return }
-        preparation.enqueue { [self] in
-            let (job, pictures) = conclude(unsettled, outcome())
-            disk.enqueue { [self] in
-                do {
-                    try store.finish(job, pictures: pictures)
-                    publish(FinishedJob(job: job, pictures: pictures))
-                } catch {
-                    logger.error("result not stored", metadata: ["job": "\(id)", "error": "\(error)"])
-                    let failure = JobFailure(.storageFailed, "The result could not be stored.")
-                    publish(FinishedJob(job: conclude(unsettled, .failure(failure)).job, pictures: []))
-                }
+        switch outcome {
+        case .success: encoding.enqueue { [self] in store(unsettled, outcome) }
+        case .failure: store(unsettled, outcome)
+        }
+    }
+
+    private func store(_ job: Job, _ outcome: Result<RunResult, JobFailure>) {
+        let (ended, pictures) = conclude(job, outcome)
+        disk.enqueue { [self] in
+            do {
+                try store.finish(ended, pictures: pictures)
+                publish(FinishedJob(job: ended, pictures: pictures))
+            } catch {
+                logger.error("result not stored", metadata: ["job": "\(job.id)", "error": "\(error)"])
+                let failure = JobFailure(.storageFailed, "The result could not be stored.")
+                publish(FinishedJob(job: conclude(job, .failure(failure)).job, pictures: []))
             }
         }
     }

@@ -1,4 +1,3 @@
-import Dispatch
 package import Foundation
 package import Logging
 import Pipelines
@@ -12,6 +11,8 @@ package final class JobService: Sendable {
     package struct Options: Sendable {
         /// Jobs that may wait for their first step.
         package var queueLimit = 64
+        /// Bytes of pixels that the requests of all unfinished jobs may hold in memory.
+        package var pictureBytes = 1 << 30
         /// How long results are kept.
         package var keepSeconds = 24 * 3600.0
         /// Bytes of results kept in all.
@@ -35,8 +36,9 @@ package final class JobService: Sendable {
     let state: Mutex<State>
     /// Everything that touches the store, in order.
     let disk = BlockingQueue(label: "triptych.store")
-    /// Preparing runs and encoding pictures.
-    let preparation = BlockingQueue(label: "triptych.pictures")
+    /// Checking requests against their models, apart from encoding: a question does not wait for a picture's file.
+    let preparation = BlockingQueue(label: "triptych.preparation")
+    let encoding = BlockingQueue(label: "triptych.encoding")
 
     struct State {
         enum Phase { case starting, accepting, stopping }
@@ -77,7 +79,7 @@ package final class JobService: Sendable {
     package func submit(_ submission: Submission) async throws -> Job {
         guard isAccepting else { throw SubmissionError.stopping }
         if let existing = try await job(keyed: submission.idempotency) { return existing }
-        try state.withLock { try checkCapacity(of: $0) }
+        try state.withLock { try checkCapacity(of: $0, for: submission.request) }
         let lease = try await registry.lease(submission.model, for: submission.task)
         let run = try await preparation.run { try lease.pipeline.run(for: submission.request) }
 
@@ -85,7 +87,7 @@ package final class JobService: Sendable {
         job.progress = run.progress
         let accepted = job
         try state.withLock { state in
-            try checkCapacity(of: state)
+            try checkCapacity(of: state, for: submission.request)
             state.add(LiveJob(job: accepted, request: submission.request, lease: lease))
         }
         do {
@@ -102,10 +104,14 @@ package final class JobService: Sendable {
         return accepted
     }
 
-    private func checkCapacity(of state: borrowing State) throws {
+    private func checkCapacity(of state: borrowing State, for request: RunRequest) throws {
         guard state.phase == .accepting else { throw SubmissionError.stopping }
         let waiting = state.live.values.count { $0.job.status == .queued }
-        guard waiting < options.queueLimit else { throw SubmissionError.queueFull(retryAfterSeconds: 5) }
+        let held = state.live.values.reduce(request.pictureBytes) { $0 + $1.request.pictureBytes }
+        // A request that is alone is let in whatever its size, which was bounded when its pictures were decoded.
+        guard waiting < options.queueLimit, held <= options.pictureBytes || state.live.isEmpty else {
+            throw SubmissionError.queueFull(retryAfterSeconds: 5)
+        }
     }
 
     private func job(keyed key: IdempotencyKey?) async throws -> Job? {
@@ -180,9 +186,13 @@ package final class JobService: Sendable {
     package func completion(of id: JobID, within seconds: Double? = nil) async throws -> FinishedJob? {
         let (stream, continuation) = AsyncStream.makeStream(of: JobUpdate.self, bufferingPolicy: .bufferingNewest(1))
         guard observe(id, with: continuation) else { return try await finished(id) }
-        if let seconds {
-            DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { continuation.finish() }
+        let timer = seconds.map { seconds in
+            Task {
+                try await Task.sleep(for: .seconds(seconds))
+                continuation.finish()
+            }
         }
+        defer { timer?.cancel() }
         for await update in stream {
             if case .finished(let finished) = update { return finished }
         }

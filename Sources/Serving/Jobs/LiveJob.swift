@@ -1,4 +1,5 @@
 import Foundation
+import Images
 import Pipelines
 
 /// A job that has not finished, as the service holds it.
@@ -21,6 +22,18 @@ struct LiveJob {
     }
 
     var lane: StepSchedule.Lane { job.kind == .answer ? .short : .long }
+}
+
+extension RunRequest {
+    /// Bytes of pixels that the request holds.
+    var pictureBytes: Int {
+        let images =
+            switch self {
+            case .generation(let request): request.images
+            case .answer(let request): request.images
+            }
+        return images.reduce(0) { $0 + $1.pixels.count }
+    }
 }
 
 extension JobService.State {

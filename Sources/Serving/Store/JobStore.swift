@@ -10,11 +10,11 @@ package protocol JobStore: Sendable {
     /// - Throws: `JobStoreError.keyInUse` with the job that has the same idempotency key already.
     func insert(_ job: Job, request: RunRequest?) throws
 
-    /// Overwrites what is known of an unfinished job.
+    /// Overwrites what is known of an unfinished job; one that has finished stays as it is.
     func update(_ job: Job) throws
 
     /// Keeps what an unfinished job needs to run on after a restart: its request and, where the run had started, the
-    /// state between two of its steps. What is nil leaves the stored value as it is.
+    /// state between two of its steps. What is nil leaves the stored value as it is; so does a job that has finished.
     func keep(_ job: Job, request: RunRequest?, state: Data?) throws
 
     /// Ends a job: overwrites it, adds its pictures, and removes its request and state, all or nothing.

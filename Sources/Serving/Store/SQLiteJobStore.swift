@@ -77,12 +77,12 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func update(_ job: Job) throws {
-        try database.write { try Self.overwrite(job, in: $0) }
+        try database.write { _ = try Self.updateUnfinished(job, in: $0) }
     }
 
     package func keep(_ job: Job, request: RunRequest?, state: Data?) throws {
         try database.write { database in
-            try Self.overwrite(job, in: database)
+            guard try Self.updateUnfinished(job, in: database) else { return }
             if let request {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO runs (job, request) SELECT sequence, ? FROM jobs WHERE id = ?",
@@ -96,6 +96,15 @@ package final class SQLiteJobStore: JobStore {
                 )
             }
         }
+    }
+
+    /// - Returns: whether the job is there and has not finished.
+    private static func updateUnfinished(_ job: Job, in database: Database) throws -> Bool {
+        let sql = "SELECT status FROM jobs WHERE id = ?"
+        let status = try String.fetchOne(database, sql: sql, arguments: [job.id.rawValue])
+        guard let status = status.flatMap(Job.Status.init(rawValue:)), !status.isFinished else { return false }
+        try overwrite(job, in: database)
+        return true
     }
 
     package func finish(_ job: Job, pictures: [Data]) throws {
