@@ -72,26 +72,39 @@ package struct ConvolutionWeight: Sendable {
 
 extension Tensor {
     /// Convolution and residual: [batch, height, width, in] → [batch, height′, width′, out].
-    package func convolved(_ weight: ConvolutionWeight, adding residual: Tensor? = nil) -> Tensor {
+    ///
+    /// The input may be normalised, and then enlarged as `upsampledNearest2x` does, while it is read.
+    package func convolved(
+        _ weight: ConvolutionWeight,
+        normalization: GroupNormalization? = nil,
+        upsampling: Bool = false,
+        adding residual: Tensor? = nil
+    ) -> Tensor {
         precondition(
             shape.count == 4 && shape[3] == weight.inputChannels,
             "\(weight.inputChannels) channels for \(shape)"
         )
-        let height = (shape[1] + 2 * weight.padding - weight.kernelHeight) / weight.stride + 1
-        let width = (shape[2] + 2 * weight.padding - weight.kernelWidth) / weight.stride + 1
         precondition(
-            shape[1] + 2 * weight.padding >= weight.kernelHeight && shape[2] + 2 * weight.padding >= weight.kernelWidth,
+            normalization.map { $0.scales.shape == [shape[0], shape[3]] } ?? true,
+            "a normalization of another tensor than \(shape)"
+        )
+        let input = ConvolutionInput(source: self, normalization: normalization, isUpsampled: upsampling)
+        let room = (input.height + 2 * weight.padding, input.width + 2 * weight.padding)
+        precondition(
+            room.0 >= weight.kernelHeight && room.1 >= weight.kernelWidth,
             "\(shape) is smaller than the kernel"
         )
+        let height = (room.0 - weight.kernelHeight) / weight.stride + 1
+        let width = (room.1 - weight.kernelWidth) / weight.stride + 1
         let result = Tensor.uninitialized([shape[0], height, width, weight.outputChannels])
         precondition(residual.map { $0.count == result.count } ?? true, "residual for \(result.shape)")
         guard result.count > 0 else { return result }
         withExtendedLifetime((self, residual, weight)) {
             let finish = Finish(activation: .none, bias: weight.bias, residual: residual)
             if WinogradConvolution.suits(weight, height: height, width: width) {
-                WinogradConvolution(source: self, weight: weight, finish: finish, target: result).run()
+                WinogradConvolution(input: input, weight: weight, finish: finish, target: result).run()
             } else {
-                DirectConvolution(source: self, weight: weight, finish: finish, target: result).run()
+                DirectConvolution(input: input, weight: weight, finish: finish, target: result).run()
             }
         }
         return result

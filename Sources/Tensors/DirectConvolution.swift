@@ -3,7 +3,7 @@ import CTriptychKernels
 /// One convolution, cut into blocks of output pixels. The pixels under a block are transposed into panels once, with the
 /// halo that its taps need, and every tap is a matrix product with a shifted view of them.
 struct DirectConvolution {
-    let source: Tensor
+    let input: ConvolutionInput
     let weight: ConvolutionWeight
     let finish: Finish
     let target: Tensor
@@ -16,8 +16,8 @@ struct DirectConvolution {
     /// Output pixels of one panel, along a line.
     private let pixels: Blocks
 
-    init(source: Tensor, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
-        self.source = source
+    init(input: ConvolutionInput, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
+        self.input = input
         self.weight = weight
         self.finish = finish
         self.target = target
@@ -64,13 +64,21 @@ struct DirectConvolution {
         let panelsPerLine = (columns.count + pixels.size - 1) / pixels.size
         let lineStride = panelsPerLine * panelWidth
         let outputs = weight.outputChannels / weight.groups
-        let packed = scratch.floats(
-            images.count * inputLines * lineStride * weight.depths.size
+        var room = ScratchLayout()
+        let packedPart = room.reserve(images.count * inputLines * lineStride * weight.depths.size)
+        let windowPart = room.reserve(
+            input.windowSize(
+                lines: inputLines,
+                columns: columns.count * weight.stride + weight.kernelWidth,
+                channels: weight.depths.size
+            )
         )
+        let memory = scratch.floats(room.count)
+        let packed = memory + packedPart
         for group in 0..<weight.groups {
             for block in 0..<weight.depths.count {
                 let depths = weight.depths[block]
-                pack(images, lines, columns, inputLines, group, depths, into: packed)
+                pack(images, lines, columns, inputLines, group, depths, through: memory + windowPart, into: packed)
                 for panel in panels {
                     let channel = panel * Blocking.tileColumns
                     let width = min(Blocking.tileColumns, outputs - channel)
@@ -81,11 +89,11 @@ struct DirectConvolution {
                         let (ky, kx) = (tap / weight.kernelWidth, tap % weight.kernelWidth)
                         let shift = kx % weight.stride * phase + kx / weight.stride
                         for (image, line) in product(images, lines) {
-                            let input =
+                            let inputLine =
                                 (image - images.lowerBound) * inputLines + (line - lines.lowerBound) * weight.stride
                                 + ky
                             Kernels.active.multiply_panels(
-                                packed + input * lineStride * depths.count + shift,
+                                packed + inputLine * lineStride * depths.count + shift,
                                 pixels.size,
                                 panelWidth * depths.count,
                                 panelWidth,
@@ -127,25 +135,32 @@ struct DirectConvolution {
         _ inputLines: Int,
         _ group: Int,
         _ depths: Range<Int>,
+        through memory: UnsafeMutablePointer<Float>,
         into packed: UnsafeMutablePointer<Float>
     ) {
-        let (height, width, channels) = (source.shape[1], source.shape[2], source.shape[3])
-        let channel = group * (channels / weight.groups) + depths.lowerBound
+        let channel = group * (input.channels / weight.groups) + depths.lowerBound
         let top = lines.lowerBound * weight.stride - weight.padding
+        let left = columns.lowerBound * weight.stride - weight.padding
         var panel = packed
         var rows = [UnsafeRawPointer?](repeating: nil, count: panelWidth)
-        for (image, y) in product(images, top..<top + inputLines) {
-            for first in stride(from: columns.lowerBound, to: columns.upperBound, by: pixels.size) {
-                let left = first * weight.stride - weight.padding
-                for position in 0..<panelWidth {
-                    let x = left + position
-                    rows[position % weight.stride * phase + position / weight.stride] =
-                        0..<height ~= y && 0..<width ~= x && position < reach
-                        ? UnsafeRawPointer(source.pointer + ((image * height + y) * width + x) * channels + channel)
-                        : nil
+        for image in images {
+            let window = input.window(
+                image: image,
+                lines: top..<top + inputLines,
+                columns: left..<left + (columns.count - 1) * weight.stride + weight.kernelWidth,
+                channels: channel..<channel + depths.count,
+                memory: memory
+            )
+            for line in top..<top + inputLines {
+                for first in stride(from: 0, to: columns.count, by: pixels.size) {
+                    for position in 0..<reach {
+                        rows[position % weight.stride * phase + position / weight.stride] = UnsafeRawPointer(
+                            window(line, left + first * weight.stride + position)
+                        )
+                    }
+                    packRows(rows, depth: depths.count, into: panel, stride: panelWidth)
+                    panel += panelWidth * depths.count
                 }
-                packRows(rows, depth: depths.count, into: panel, stride: panelWidth)
-                panel += panelWidth * depths.count
             }
         }
     }

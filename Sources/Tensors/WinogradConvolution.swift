@@ -5,9 +5,10 @@ import CTriptychKernels
 ///
 /// Output tiles of 2 × 2 pixels are taken in blocks. For some input channels at a time, the 4 × 4 pixels under every tile
 /// are transformed and transposed into panels, the weights of one panel of output channels are transformed, and each of
-/// the 16 positions is a matrix product. Nothing of it outlives the block: weights stay in memory only once.
+/// the 16 positions is a matrix product. The weights' transforms are kept for all blocks where they are small, as in an
+/// image decoder's large layers; elsewhere they live as long as a block, and weights stay in memory only once.
 struct WinogradConvolution {
-    let source: Tensor
+    let input: ConvolutionInput
     let weight: ConvolutionWeight
     let finish: Finish
     let target: Tensor
@@ -25,14 +26,17 @@ struct WinogradConvolution {
     /// Input channels that are transformed at a time.
     private static let channelsPerStep = 96
 
+    /// Largest transform of all weights, in floats (8 MiB), that is made once for all blocks.
+    private static let sharedWeights = 1 << 21
+
     /// Whether the transforms pay for themselves; depends on the shape of one image only.
     static func suits(_ weight: ConvolutionWeight, height: Int, width: Int) -> Bool {
         weight.kernelHeight == 3 && weight.kernelWidth == 3 && weight.stride == 1 && weight.groups == 1
             && weight.inputChannels >= 32 && weight.outputChannels >= 32 && height * width >= 256
     }
 
-    init(source: Tensor, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
-        self.source = source
+    init(input: ConvolutionInput, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
+        self.input = input
         self.weight = weight
         self.finish = finish
         self.target = target
@@ -51,6 +55,7 @@ struct WinogradConvolution {
         let places = images.count * lines.count * columns.count
         let perItem = max(1, weight.panelsPerGroup * places / (4 * pool.threads))
         let outputs = Blocks(of: weight.panelsPerGroup, atMost: perItem)
+        let transformed = places >= 4 ? sharedTransform() : nil
         pool.run(items: places * outputs.count) { item, scratch in
             let place = item / outputs.count
             compute(
@@ -61,9 +66,57 @@ struct WinogradConvolution {
                     panelTiles: panelTiles
                 ),
                 panels: outputs[item % outputs.count],
+                transformed: transformed,
                 scratch: scratch
             )
         }
+    }
+
+    /// The transforms of all weights, [panel][step of input channels][position][channel][tile_columns]; nil where they
+    /// are too large to be read for every block.
+    private func sharedTransform() -> Tensor? {
+        let panelStride = 16 * weight.inputChannels * Blocking.tileColumns
+        guard weight.panelsPerGroup * panelStride <= Self.sharedWeights else { return nil }
+        let result = Tensor.uninitialized([weight.panelsPerGroup, panelStride])
+        ComputePool.shared.run(items: weight.panelsPerGroup) { panel in
+            for (depths, channels) in steps {
+                transformWeights(
+                    panel,
+                    depths,
+                    channels,
+                    into: result.pointer + panel * panelStride + 16 * channels.lowerBound * Blocking.tileColumns
+                )
+            }
+        }
+        return result
+    }
+
+    /// The blocks in which input channels lie in the weights, each with the steps in which they are multiplied.
+    private var steps: [(depths: Range<Int>, channels: Range<Int>)] {
+        (0..<weight.depths.count).flatMap { block in
+            let depths = weight.depths[block]
+            let steps = Blocks(of: depths.count, atMost: Self.channelsPerStep)
+            return (0..<steps.count).map { step in
+                let (first, last) = (steps[step].lowerBound, steps[step].upperBound)
+                return (depths, depths.lowerBound + first..<depths.lowerBound + last)
+            }
+        }
+    }
+
+    private func transformWeights(
+        _ panel: Int,
+        _ depths: Range<Int>,
+        _ channels: Range<Int>,
+        into memory: UnsafeMutablePointer<Float>
+    ) {
+        let block = weight.panels.pointer + panel * weight.panelStride
+        let offset = depths.lowerBound * weight.taps + channels.lowerBound - depths.lowerBound
+        Kernels.active.winograd_weights(
+            block + offset * Blocking.tileColumns,
+            depths.count * Blocking.tileColumns,
+            channels.count,
+            memory
+        )
     }
 
     /// The tiles of one block.
@@ -78,44 +131,55 @@ struct WinogradConvolution {
         var count: Int { images.count * lines.count * panelsPerLine * panelTiles }
     }
 
-    private func compute(_ place: Place, panels: Range<Int>, scratch: Scratch) {
-        let kernels = Kernels.active
+    private func compute(_ place: Place, panels: Range<Int>, transformed: Tensor?, scratch: Scratch) {
         let width = Blocking.tileColumns
         var room = ScratchLayout()
         let inputPart = room.reserve(16 * place.count * Self.channelsPerStep)
         let rowPart = room.reserve(16 * panelTiles * Self.channelsPerStep)
         let weightPart = room.reserve(16 * Self.channelsPerStep * width)
         let productPart = room.reserve(panels.count * 16 * place.count * width)
+        let windowPart = room.reserve(
+            input.windowSize(
+                lines: 2 * place.lines.count + 2,
+                columns: 2 * place.columns.count + 2,
+                channels: Self.channelsPerStep
+            )
+        )
         let memory = scratch.floats(room.count)
         let position = place.count * width
-        for block in 0..<weight.depths.count {
-            let depths = weight.depths[block]
-            let steps = Blocks(of: depths.count, atMost: Self.channelsPerStep)
-            for step in 0..<steps.count {
-                let channels = depths.lowerBound + steps[step].lowerBound..<depths.lowerBound + steps[step].upperBound
-                transformInput(place, channels, through: memory + rowPart, into: memory + inputPart)
-                for panel in panels {
-                    let taps =
-                        weight.panels.pointer + panel * weight.panelStride
-                        + (depths.lowerBound * weight.taps + steps[step].lowerBound) * width
-                    kernels.winograd_weights(taps, depths.count * width, channels.count, memory + weightPart)
-                    let products = memory + productPart + (panel - panels.lowerBound) * 16 * position
-                    for index in 0..<16 {
-                        kernels.multiply_panels(
-                            memory + inputPart + index * place.count * channels.count,
-                            panelTiles,
-                            panelTiles * channels.count,
-                            panelTiles,
-                            memory + weightPart + index * channels.count * width,
-                            width,
-                            channels.count,
-                            products + index * position,
-                            width,
-                            place.count,
-                            width,
-                            block > 0 || step > 0
-                        )
-                    }
+        for (step, (depths, channels)) in steps.enumerated() {
+            transformInput(
+                place,
+                channels,
+                window: memory + windowPart,
+                rows: memory + rowPart,
+                into: memory + inputPart
+            )
+            for panel in panels {
+                let weights: UnsafeMutablePointer<Float>
+                if let transformed {
+                    weights =
+                        transformed.pointer + 16 * (panel * weight.inputChannels + channels.lowerBound) * width
+                } else {
+                    weights = memory + weightPart
+                    transformWeights(panel, depths, channels, into: weights)
+                }
+                let products = memory + productPart + (panel - panels.lowerBound) * 16 * position
+                for index in 0..<16 {
+                    Kernels.active.multiply_panels(
+                        memory + inputPart + index * place.count * channels.count,
+                        panelTiles,
+                        panelTiles * channels.count,
+                        panelTiles,
+                        weights + index * channels.count * width,
+                        width,
+                        channels.count,
+                        products + index * position,
+                        width,
+                        place.count,
+                        width,
+                        step > 0
+                    )
                 }
             }
         }
@@ -132,28 +196,27 @@ struct WinogradConvolution {
     private func transformInput(
         _ place: Place,
         _ channels: Range<Int>,
-        through rows: UnsafeMutablePointer<Float>,
-        into input: UnsafeMutablePointer<Float>
+        window memory: UnsafeMutablePointer<Float>,
+        rows: UnsafeMutablePointer<Float>,
+        into transformed: UnsafeMutablePointer<Float>
     ) {
-        let (height, width, allChannels) = (source.shape[1], source.shape[2], source.shape[3])
         let rowStride = panelTiles * channels.count
+        let (top, left) = (2 * place.lines.lowerBound - weight.padding, 2 * place.columns.lowerBound - weight.padding)
         var pixels = [UnsafePointer<Float>?](repeating: nil, count: 16)
-        var panel = input
-        for (image, line) in product(place.images, place.lines) {
-            for first in stride(from: place.columns.lowerBound, to: place.columns.upperBound, by: panelTiles) {
-                let tiles = min(panelTiles, place.columns.upperBound - first)
+        var panel = transformed
+        for image in place.images {
+            let window = input.window(
+                image: image,
+                lines: top..<top + 2 * place.lines.count + 2,
+                columns: left..<left + 2 * place.columns.count + 2,
+                channels: channels,
+                memory: memory
+            )
+            for (line, first) in product(0..<place.lines.count, 0..<place.panelsPerLine) {
+                let tiles = min(panelTiles, place.columns.count - first * panelTiles)
                 for tile in 0..<tiles {
-                    for index in 0..<16 {
-                        let y = 2 * line + index / 4 - weight.padding
-                        let x = 2 * (first + tile) + index % 4 - weight.padding
-                        pixels[index] =
-                            0..<height ~= y && 0..<width ~= x
-                            ? UnsafePointer(
-                                source.pointer + ((image * height + y) * width + x) * allChannels
-                                    + channels.lowerBound
-                            )
-                            : nil
-                    }
+                    let (y, x) = (top + 2 * line, left + 2 * (first * panelTiles + tile))
+                    for index in 0..<16 { pixels[index] = window(y + index / 4, x + index % 4) }
                     Kernels.active.winograd_input(pixels, channels.count, rows + tile * channels.count, rowStride)
                 }
                 for index in 0..<16 {

@@ -69,6 +69,40 @@ import Testing
         }
     }
 
+    /// Normalising and enlarging on the way in gives the bytes of doing it before.
+    @Test(arguments: [(8, 12, 3, 1), (40, 48, 3, 1), (9, 7, 3, 2), (6, 5, 1, 1)])
+    func convolution_normalizesAndUpsamplesItsInput(height: Int, width: Int, kernel: Int, stride: Int) {
+        var numbers = TestNumbers(seed: 12)
+        let x = numbers.tensor([2, height, width, 64])
+        let weight = ConvolutionWeight(
+            StoredTensor(name: "w", numbers.tensor([40, 64, kernel, kernel])),
+            bias: nil,
+            stride: stride,
+            padding: kernel / 2
+        )
+        let (scale, shift) = (numbers.tensor([64]), numbers.tensor([64]))
+        let normalized = x.groupNormalized(
+            groups: 8,
+            weight: scale,
+            bias: shift,
+            epsilon: 1e-5,
+            activation: .silu
+        )
+        let normalization = x.groupNormalization(
+            groups: 8,
+            weight: scale,
+            bias: shift,
+            epsilon: 1e-5,
+            activation: .silu
+        )
+        #expect(bits(x.convolved(weight, normalization: normalization)) == bits(normalized.convolved(weight)))
+        #expect(bits(x.convolved(weight, upsampling: true)) == bits(x.upsampledNearest2x().convolved(weight)))
+        #expect(
+            bits(x.convolved(weight, normalization: normalization, upsampling: true))
+                == bits(normalized.upsampledNearest2x().convolved(weight))
+        )
+    }
+
     @Test func paddedRightBottom_addsOneRowAndColumnOfZeros() {
         let x = Tensor([1, 2, 3, 4], shape: [1, 2, 2, 1])
         #expect(x.paddedRightBottom().array == [1, 2, 0, 3, 4, 0, 0, 0, 0])

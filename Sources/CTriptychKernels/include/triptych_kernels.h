@@ -48,9 +48,9 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
     /// `scratch` holds 2 × channels floats.
     void (*group_moments)(const float *x, size_t positions, size_t channels, size_t groups, double *means,
                           double *deviations, float *scratch);
-    /// y[p][c] = f(x[p][c] * scale[c] + shift[c]).
-    void (*scale_shift)(int activation, const float *x, const float *scale, const float *shift, float *y,
-                        size_t positions, size_t channels);
+    /// y[p][c] = f(x[p][c] * scale[c] + shift[c]), positions `x_stride` and `y_stride` floats apart.
+    void (*scale_shift)(int activation, const float *x, size_t x_stride, const float *scale, const float *shift,
+                        float *y, size_t y_stride, size_t positions, size_t channels);
 
     /// Rotary embedding of one row of heads × width in the half-split layout; cosines and sines hold width / 2 values.
     void (*rotate)(const float *x, const float *cosines, const float *sines, float *y, size_t heads, size_t width);

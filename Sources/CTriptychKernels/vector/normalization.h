@@ -69,10 +69,10 @@ static void group_moments(const float *x, size_t positions, size_t channels, siz
     }
 }
 
-static void scale_shift(int activation, const float *x, const float *scale, const float *shift, float *y,
-                        size_t positions, size_t channels) {
+static void scale_shift(int activation, const float *x, size_t x_stride, const float *scale, const float *shift,
+                        float *y, size_t y_stride, size_t positions, size_t channels) {
     FOR_ACTIVATION(activation, {
-        for (size_t p = 0; p < positions; p++, x += channels, y += channels)
+        for (size_t p = 0; p < positions; p++, x += x_stride, y += y_stride)
             LOOP(channels, {
                 vec v = fma_(load_some(x + i, part), load_some(scale + i, part), load_some(shift + i, part));
                 store_some(y + i, activation_of(kind, v), part);

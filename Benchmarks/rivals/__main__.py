@@ -1,0 +1,27 @@
+"""Measures one piece of work in PyTorch, float32, and prints a JSON list like that of `triptych bench --json`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+
+import torch
+
+SHAPES = {"sd15-vae": "autoencoder", "llama-8b": "llama", "llamafusion-8b": "llamafusion"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="rivals", description=__doc__)
+    parser.add_argument("--shape", choices=SHAPES, required=True)
+    parser.add_argument("--layers", type=int, help="decoder layers to build; seconds are scaled to all of them")
+    parser.add_argument("--runs", type=int, default=5, help="measured runs, after one that is not")
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rival = importlib.import_module(f"rivals.{SHAPES[options.shape]}")
+    with torch.inference_mode():
+        print(json.dumps(rival.measure(options)))
+
+
+main()

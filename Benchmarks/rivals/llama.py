@@ -1,0 +1,58 @@
+"""Llama 3 8B by transformers: 512 tokens of prompt, then one token at a time behind them."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+from transformers.modeling_utils import no_init_weights
+
+from rivals.measurement import fill, measurement, samples, seconds
+
+LAYERS = 32
+TOKENS = 512
+
+
+def config(layers: int | None, vocabulary: int = 128256) -> LlamaConfig:
+    """Llama 3 8B with fewer layers."""
+    return LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=4096,
+        num_hidden_layers=layers or LAYERS,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        intermediate_size=14336,
+        rms_norm_eps=1e-5,
+        rope_theta=500000.0,
+        max_position_embeddings=8192,
+    )
+
+
+def measure(options: argparse.Namespace) -> list[dict]:
+    with no_init_weights():
+        network = LlamaForCausalLM(config(options.layers))
+    fill(network)
+    factor = LAYERS / network.config.num_hidden_layers
+    prompt = torch.arange(TOKENS)[None] * 7919 % network.config.vocab_size
+    cache = DynamicCache()
+
+    def forward(ids: torch.Tensor) -> float:
+        """Seconds of a pass with the layers scaled to all of them; the head is always whole."""
+        hidden = None
+
+        def layers() -> None:
+            nonlocal hidden
+            hidden = network.model(ids, past_key_values=cache, use_cache=True).last_hidden_state
+
+        in_layers = seconds(layers)
+        return in_layers * factor + seconds(lambda: network.lm_head(hidden[:, -1:]))
+
+    def prefill() -> float:
+        nonlocal cache
+        cache = DynamicCache()
+        return forward(prompt)
+
+    prefills = samples(options.runs, prefill)
+    decodes = samples(options.runs, lambda: forward(torch.tensor([[17]])))
+    return [measurement("prefill", prefills, [network]), measurement("decode", decodes, [network])]
