@@ -110,6 +110,14 @@ extension APIError {
         )
     }
 
+    /// For the log: the client is gone and will never see it. The status is the one nginx has for this.
+    static let hungUp = APIError(
+        HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request"),
+        .invalidRequest,
+        code: "client_closed_request",
+        "The client hung up."
+    )
+
     static let stopping = unavailable("server_stopping", "The server is stopping.", retryAfterSeconds: 5)
 }
 

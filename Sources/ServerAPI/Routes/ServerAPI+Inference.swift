@@ -66,9 +66,9 @@ extension ServerAPI {
             return try response(to: finished, request)
         }
         if Task.isCancelled {
-            // The client hung up: nobody will read the result of a job without a key. Nor will anybody read this.
+            // Nobody will ever read the result of a job without a key.
             if submission.idempotency == nil { jobs.abandon(job.id) }
-            throw APIError.stopping
+            throw APIError.hungUp
         }
         guard preferences.waitSeconds != nil, jobs.isAccepting else { throw APIError.stopping }
         try await jobs.makeDurable(job.id)

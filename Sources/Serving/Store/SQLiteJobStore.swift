@@ -24,6 +24,10 @@ package final class SQLiteJobStore: JobStore {
                 at: path.deletingLastPathComponent(),
                 withIntermediateDirectories: true
             )
+            if !FileManager.default.fileExists(atPath: path.path) {
+                // Prompts and pictures are nobody else's business; SQLite gives its other files the same permissions.
+                FileManager.default.createFile(atPath: path.path, contents: nil, attributes: [.posixPermissions: 0o600])
+            }
             database = try DatabaseQueue(path: path.path, configuration: configuration)
             try JobSchema.migrator.migrate(database)
             guard try database.read({ try JobSchema.migrator.hasBeenSuperseded($0) }) == false else {
@@ -43,7 +47,7 @@ package final class SQLiteJobStore: JobStore {
         guard let error = error as? DatabaseError else { return error.localizedDescription }
         return switch error.resultCode {
         case .SQLITE_NOTADB, .SQLITE_CORRUPT: "it is damaged or no SQLite database"
-        case .SQLITE_BUSY, .SQLITE_LOCKED: "another process uses it"
+        case .SQLITE_BUSY, .SQLITE_LOCKED: "another process uses it; give each server its own jobs.path"
         case .SQLITE_READONLY, .SQLITE_PERM: "it can't be written"
         case .SQLITE_CANTOPEN: "it can't be opened or created"
         default: error.message ?? error.resultCode.description
