@@ -28,3 +28,17 @@ enum Blocking {
     static var tileRows: Int { Kernels.active.tile_rows }
     static var tileColumns: Int { Kernels.active.tile_columns }
 }
+
+/// Transposes rows into a panel (see `pack` in triptych_kernels.h); nil rows are zeros.
+func packRows(
+    _ rows: [UnsafeRawPointer?],
+    dtype: Int32 = Int32(TK_FLOAT32),
+    depth: Int,
+    into panel: UnsafeMutablePointer<Float>,
+    stride: Int
+) {
+    rows.withUnsafeBufferPointer { rows in
+        guard let first = rows.baseAddress else { return }
+        Kernels.active.pack(dtype, first, rows.count, depth, panel, stride)
+    }
+}
