@@ -27,6 +27,10 @@ CONTEXT_WEIGHT = 0.05
 """Loss weight of tokens that nobody could foresee (prompts, questions), beside 1 for those that follow from them."""
 
 
+ANSWER_WEIGHT = 8.0
+"""Loss weight of the tokens of a short answer: few among the many of the descriptions, and the harder lesson."""
+
+
 def train_tokenizer(path: Path, seed: int) -> Tokenizer:
     """A byte-level BPE in Llama 3's form, trained on the world's text."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=True))
@@ -87,9 +91,9 @@ class Row:
             self.weights.append(0.0)
         return self
 
-    def close(self, end: int) -> Row:
+    def close(self, end: int, weight: float = 1.0) -> Row:
         """Lets the last position predict `end` whatever is appended later: an answer ends there."""
-        self.targets[-1], self.weights[-1] = end, 1.0
+        self.targets[-1], self.weights[-1] = end, weight
         self._closed = True
         return self
 
@@ -107,7 +111,9 @@ class Sequencer:
 
     def turn(self, row: Row, question: str, answer: str) -> Row:
         """Appends a question, a newline, its answer; the end of the answer predicts eos."""
-        return row.add(self.ids(question), CONTEXT_WEIGHT).add(self.ids("\n" + answer), 1.0).close(self.eos)
+        told = self.ids("\n" + answer)
+        weight = ANSWER_WEIGHT if len(told) < 6 else 1.0
+        return row.add(self.ids(question), CONTEXT_WEIGHT).add(told, weight).close(self.eos)
 
     def picture(self, scene: Scene) -> list[int]:
         """A picture as text: its canonical description between boi and eoi."""
@@ -118,24 +124,24 @@ class Sequencer:
         kind = rng.random()
         scene = random_scene(rng, rng.randint(1, most), part="train")
         row = Row().add([self.bos])
-        if kind < 0.45:
+        if kind < 0.65:
             return self._asked_about(scene, row, rng)
-        if kind < 0.75:
+        if kind < 0.84:
             full = rng.random() < 0.75
             prompt = captions.full_caption(scene, rng) if full else captions.open_caption(scene, rng, text_only=True)
             return row.add(self.ids(prompt), CONTEXT_WEIGHT).add(self.picture(scene), 1.0)
-        if kind < 0.92:
+        if kind < 0.95:
             change = edits.edit(scene, rng)
             row.add(self.picture(scene), CONTEXT_WEIGHT).add(self.ids(change.instruction), CONTEXT_WEIGHT)
             return row.add(self.picture(change.result), 1.0)
-        if kind < 0.97:
+        if kind < 0.98:
             return self.turn(row, *knowledge.fact_question(rng))
         return row.add(self.ids(knowledge.fact_sentence(rng)), 1.0).close(self.eos)
 
     def _asked_about(self, scene: Scene, row: Row, rng: random.Random) -> Row:
         text = captions.description(scene) if rng.random() < 0.7 else captions.full_caption(scene, rng)
         row.add([self.boi, *self.ids(text), self.eoi], CONTEXT_WEIGHT)
-        for turn in range(rng.randint(2, 5)):
+        for turn in range(rng.randint(4, 9)):
             if turn:
                 row.add(self.ids("\n"))
             question = questions.ask(scene, rng)

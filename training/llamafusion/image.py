@@ -146,7 +146,7 @@ class Trainer:
         """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
         ids, targets, weights = (tensor.to(self.device) for tensor in padded(rows))
         hidden, _ = self.network.text(ids.unflatten(0, (-1, variants)), context)
-        kept = weights == 1
+        kept = weights >= 1
         logits = self.network.lm_head(hidden.flatten(0, 1)[kept]).float()
         right = (logits.detach().argmax(-1) == targets[kept]).float().mean().item()
         return F.cross_entropy(logits, targets[kept]), right

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class Run:
         self.step = 0
         self._started = time.time()
         self._saved = time.time()
+        self._ending = False
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, self._end)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "state.pt").exists():
             state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
@@ -58,8 +62,14 @@ class Run:
         self._saved = time.time()
 
     def save_if_due(self, seconds: float = 180) -> None:
-        if time.time() - self._saved > seconds:
+        """Saves every few minutes, and before leaving when the process was asked to end."""
+        if self._ending or time.time() - self._saved > seconds:
             self.save()
+        if self._ending:
+            raise SystemExit(f"{self.folder.name}: saved at step {self.step}")
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
 
     def log(self, **values: float) -> None:
         line = {"step": self.step, "seconds": round(time.time() - self._started, 1)}

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from llamafusion.documents import Row, Sequencer, train_tokenizer
+from llamafusion.documents import ANSWER_WEIGHT, Row, Sequencer, train_tokenizer
 from llamafusion.run import Average, Run, pick_device, set_learning_rate
 
 
@@ -47,7 +47,7 @@ def padded(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) -> Iterator[list[Row]]:
     """Batches of about `tokens` tokens, of rows of similar length, in random order."""
-    rows = sorted((sequencer.document(rng, most) for _ in range(512)), key=lambda row: len(row.ids))
+    rows = sorted((sequencer.document(rng, most) for _ in range(384)), key=lambda row: len(row.ids))
     groups: list[list[Row]] = [[]]
     for row in rows:
         if (len(groups[-1]) + 1) * len(row.ids) > tokens:
@@ -69,7 +69,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step}")
     while run.step < steps:
-        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.5, 0.7))
+        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.65, 0.8))
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
             set_learning_rate(optimizer, run.step, steps, 2e-3)
@@ -87,9 +87,9 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
             run.step += 1
             if run.step % 100 == 0:
                 with torch.no_grad():
-                    wanted = weights[kept] == 1
-                    right = (logits.argmax(-1) == targets[kept])[wanted].float().mean()
-                run.log(loss=loss.detach(), wanted=losses[wanted].mean().detach(), right=right, most=most)
+                    hits = (logits.argmax(-1) == targets[kept]).float()
+                    written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
+                run.log(loss=loss.detach(), written=written, answered=answered, most=most)
             run.save_if_due()
     run.save()
 
@@ -105,7 +105,7 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,0 +1,78 @@
+"""Stage 5: the checkpoint folder that Triptych serves, in 16 bits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from llamafusion.documents import BOS, EOS, Sequencer
+from llamafusion.image import build_scheduler, finished_network
+from llamafusion.network import LlamaFusion
+from llamafusion.vae import finished_vae
+
+CARD = Path(__file__).with_name("card.md")
+
+
+def config_json(network: LlamaFusion, sequencer: Sequencer) -> dict[str, object]:
+    """The checkpoint's config.json."""
+    text = network.config
+    return {
+        "model_type": "llamafusion",
+        "separation": "deep",
+        "text_config": {
+            "model_type": "llama",
+            "hidden_size": text.hidden_size,
+            "num_attention_heads": text.num_attention_heads,
+            "num_key_value_heads": text.num_key_value_heads,
+            "intermediate_size": text.intermediate_size,
+            "num_hidden_layers": text.num_hidden_layers,
+            "rms_norm_eps": text.rms_norm_eps,
+            "vocab_size": text.vocab_size,
+            "rope_theta": text.rope_theta,
+            "max_position_embeddings": text.max_position_embeddings,
+            "tie_word_embeddings": False,
+            "hidden_act": text.hidden_act,
+        },
+        "image_config": network.image_config.json(),
+        "bos_token_id": sequencer.bos,
+        "eos_token_id": sequencer.eos,
+        "boi_token_id": sequencer.boi,
+        "eoi_token_id": sequencer.eoi,
+    }
+
+
+def export(runs: Path, target: Path, scores: str) -> None:
+    """Writes the whole folder; `scores` is the table of the model card."""
+    network, sequencer, scale = finished_network(runs)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "config.json").write_text(json.dumps(config_json(network, sequencer), indent=2) + "\n")
+    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    sequencer.tokenizer.save(str(target / "tokenizer.json"))
+    tokens = {"bos_token": BOS, "eos_token": EOS, "tokenizer_class": "PreTrainedTokenizerFast"}
+    (target / "tokenizer_config.json").write_text(json.dumps(tokens, indent=2) + "\n")
+    vae = finished_vae(runs / "vae")
+    vae.register_to_config(scaling_factor=scale)
+    vae.half().save_pretrained(target / "vae")
+    build_scheduler().save_pretrained(target / "scheduler")
+    (target / "README.md").write_text(CARD.read_text().replace("{scores}", scores.strip()))
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    print(f"{target}: {size / 1e6:.2f} MB, {sum(t.numel() for t in tensors.values())} parameters beside the autoencoder's")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--scores", type=Path, help="a Markdown table for the model card")
+    parser.add_argument("target", type=Path)
+    arguments = parser.parse_args()
+    scores = arguments.scores.read_text() if arguments.scores else "Not scored yet."
+    export(arguments.runs, arguments.target, scores)
+
+
+if __name__ == "__main__":
+    main()

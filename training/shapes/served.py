@@ -1,0 +1,147 @@
+"""Drives a running Triptych server over HTTP and scores what it draws, answers and edits."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import numpy as np
+from PIL import Image
+
+from shapes import benchmark
+from shapes.scorer import load_picture
+
+
+class ServerError(Exception):
+    """The server refused a request; the message carries its status and error text."""
+
+
+class Server:
+    """The calls of the HTTP API that scoring needs."""
+
+    def __init__(self, url: str, model: str | None, timeout: float) -> None:
+        self.url = url.rstrip("/")
+        self.model = model
+        self.timeout = timeout
+
+    def post(self, path: str, fields: dict[str, object]) -> dict[str, object]:
+        if self.model:
+            fields = {"model": self.model, **fields}
+        request = urllib.request.Request(
+            self.url + path, json.dumps(fields).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise ServerError(f"{path}: {error.code} {error.read().decode(errors='replace')}") from error
+
+    def generate(self, prompt: str, seed: int, **settings: object) -> np.ndarray:
+        return _picture(self.post("/v1/images/generations", {"prompt": prompt, "seed": seed, **settings}))
+
+    def edit(self, picture: np.ndarray, instruction: str, seed: int, **settings: object) -> np.ndarray:
+        fields = {"prompt": instruction, "images": [_data_uri(picture)], "seed": seed, **settings}
+        return _picture(self.post("/v1/images/edits", fields))
+
+    def answer(self, picture: np.ndarray, question: str) -> str:
+        return str(self.post("/v1/answers", {"image": _data_uri(picture), "question": question})["answer"])
+
+
+def _picture(response: dict[str, object]) -> np.ndarray:
+    data = response["data"]
+    assert isinstance(data, list)
+    return load_picture(base64.b64decode(data[0]["b64_json"]))
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+class _Progress:
+    """One line on standard error that counts up."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self.name, self.total, self.done, self.started = name, total, 0, time.time()
+
+    def step(self) -> None:
+        self.done += 1
+        seconds = (time.time() - self.started) / self.done
+        end = "\n" if self.done == self.total else ""
+        if sys.stderr.isatty() or end:
+            print(f"\r{self.name}: {self.done}/{self.total}, {seconds:.2f} s each", end=end, file=sys.stderr, flush=True)
+
+
+def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: dict[str, object]) -> benchmark.Tally:
+    """Scores the tasks (`draw`, `answer`, `edit`); seeds are the numbers of the cases."""
+
+    def draw(prompts: list[str]) -> list[np.ndarray]:
+        progress = _Progress("pictures", len(prompts))
+        pictures = []
+        for seed, prompt in enumerate(prompts):
+            pictures.append(server.generate(prompt, seed, **settings))
+            progress.step()
+        return pictures
+
+    def answer(pictures: list[np.ndarray], questions: list[str]) -> list[str]:
+        progress = _Progress("answers", len(questions))
+        answers = []
+        for picture, question in zip(pictures, questions):
+            answers.append(server.answer(picture, question))
+            progress.step()
+        return answers
+
+    def change(pictures: list[np.ndarray], instructions: list[str]) -> list[np.ndarray]:
+        progress = _Progress("edits", len(instructions))
+        changed = []
+        for seed, (picture, instruction) in enumerate(zip(pictures, instructions)):
+            changed.append(server.edit(picture, instruction, seed, **settings))
+            progress.step()
+        return changed
+
+    return benchmark.run(
+        cases, draw if "draw" in tasks else None, answer if "answer" in tasks else None, change if "edit" in tasks else None
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", default="http://127.0.0.1:8080")
+    parser.add_argument("--model", help="the model's name; the server's first if left out")
+    parser.add_argument("--scenes", type=int, default=100, help="held-out scenes to score (default 100)")
+    parser.add_argument("--tasks", nargs="+", default=["draw", "answer", "edit"], choices=("draw", "answer", "edit"))
+    parser.add_argument("--steps", type=int, help="denoising steps, if not the model's default")
+    parser.add_argument("--guidance", type=float, help="guidance scale, if not the model's default")
+    parser.add_argument("--least-drawn", type=float, help="fail below this share of right pictures with one object (0-1)")
+    parser.add_argument("--least-answered", type=float, help="fail below this share of right answers (0-1)")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds to wait for one reply")
+    arguments = parser.parse_args()
+    settings: dict[str, object] = {}
+    if arguments.steps is not None:
+        settings["num_inference_steps"] = arguments.steps
+    if arguments.guidance is not None:
+        settings["guidance_scale"] = arguments.guidance
+    server = Server(arguments.server, arguments.model, arguments.timeout)
+    try:
+        tally = score(server, benchmark.Cases.make(arguments.scenes), arguments.tasks, settings)
+    except (ServerError, OSError) as error:
+        sys.exit(f"score: {error}")
+    print(tally.table())
+    bars = (
+        (f"{benchmark.SINGLE}: all", arguments.least_drawn if "draw" in arguments.tasks else None),
+        (f"{benchmark.ANSWERS}: all", arguments.least_answered if "answer" in arguments.tasks else None),
+    )
+    missed = [f"{name} {tally.share(name):.3f} < {bar}" for name, bar in bars if bar is not None and tally.share(name) < bar]
+    if missed:
+        sys.exit("score: below the bar: " + ", ".join(missed))
+
+
+if __name__ == "__main__":
+    main()

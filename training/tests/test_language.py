@@ -1,0 +1,117 @@
+"""Captions, questions and edits say what is true of their scenes."""
+
+import random
+import unittest
+
+from shapes import captions, edits, knowledge, questions
+from shapes.benchmark import ANSWERS, EDITS, SEVERAL, SINGLE, Cases, run
+from shapes.wording import typed
+from shapes.world import Scene, Thing, random_scene, render, split
+
+SCENE = Scene.of("gray", [Thing("circle", "red", "small", "top left"), Thing("star", "blue", "large", "center")])
+
+
+class CaptionTests(unittest.TestCase):
+    def test_description_is_canonical(self) -> None:
+        self.assertEqual(
+            captions.description(SCENE),
+            "a small red circle at the top left and a large blue star at the center on a gray background",
+        )
+
+    def test_full_captions_name_every_shape_and_color(self) -> None:
+        rng = random.Random(0)
+        for _ in range(300):
+            scene = random_scene(rng)
+            text = captions.full_caption(scene, rng, held_out=rng.random() < 0.5).lower()
+            for thing in scene.things:
+                self.assertIn(thing.shape, text)
+                self.assertIn(thing.color, text)
+
+    def test_held_out_wordings_are_not_trained_on(self) -> None:
+        self.assertFalse(set(captions.FULL) & set(captions.HELD_OUT_FULL))
+
+    def test_negations_name_an_absent_shape(self) -> None:
+        rng = random.Random(1)
+        for _ in range(300):
+            text = captions.open_caption(SCENE, rng).lower()
+            if " no " in text:
+                self.assertNotIn("no circle", text)
+                self.assertNotIn("no star", text)
+
+    def test_pictures_never_come_with_facts_that_are_text_only(self) -> None:
+        rng = random.Random(2)
+        for _ in range(2000):
+            text = captions.open_caption(random_scene(rng, 1), rng).lower()
+            for thing in knowledge.TEXT_ONLY:
+                self.assertNotIn(f"of {thing} ", text + " ")
+
+    def test_typing_varies_but_keeps_the_words(self) -> None:
+        rng = random.Random(3)
+        texts = {typed("a small red circle", rng) for _ in range(200)}
+        self.assertGreater(len(texts), 5)
+        self.assertTrue(all("red circle" in text.lower() for text in texts))
+
+
+class QuestionTests(unittest.TestCase):
+    def answer(self, kind: str, *words: str) -> set[str]:
+        rng = random.Random(4)
+        asked = (questions.ask(SCENE, rng, kind) for _ in range(400))
+        return {q.answer for q in asked if all(word in q.text.lower() for word in words)}
+
+    def test_answers_are_true(self) -> None:
+        self.assertEqual(self.answer("color", "circle"), {"red"})
+        self.assertEqual(self.answer("place", "star"), {"center"})
+        self.assertEqual(self.answer("ground"), {"gray"})
+        self.assertEqual(self.answer("relation", "is the circle above the star"), {"yes"})
+        self.assertEqual(self.answer("relation", "is the circle right of the star"), {"no"})
+        self.assertEqual(self.answer("comparison", "same color"), {"no"})
+        self.assertEqual(self.answer("count", "how many stars are"), {"1"})
+
+    def test_answers_are_canonical(self) -> None:
+        rng = random.Random(5)
+        for _ in range(500):
+            answer = questions.ask(random_scene(rng), rng).answer
+            self.assertEqual(answer, answer.lower().strip(" .?!"))
+
+    def test_an_empty_question_asks_for_a_description(self) -> None:
+        self.assertEqual(self.answer("description"), {captions.description(SCENE)})
+
+
+class EditTests(unittest.TestCase):
+    def test_every_edit_changes_the_scene(self) -> None:
+        rng = random.Random(6)
+        for _ in range(300):
+            scene = random_scene(rng)
+            self.assertNotEqual(edits.edit(scene, rng).result, scene)
+
+    def test_an_edit_leaves_the_rest_alone(self) -> None:
+        change = edits.edit(SCENE, random.Random(7), "ground")
+        self.assertEqual(change.result.things, SCENE.things)
+
+
+class BenchmarkTests(unittest.TestCase):
+    def test_cases_are_held_out_and_reproducible(self) -> None:
+        first, second = Cases.make(20), Cases.make(20)
+        self.assertEqual(first, second)
+        self.assertTrue(all(split(case.scene) == "test" for case in first.single + first.several))
+
+    def test_a_perfect_model_scores_everything_and_a_wrong_one_nothing(self) -> None:
+        cases = Cases.make(12)
+        scenes = {case.prompt: case.scene for case in cases.single + cases.several}
+        answers = iter([case.question.answer for case in cases.questions])
+        results = iter([case.edit.result for case in cases.edits])
+        perfect = run(
+            cases,
+            lambda prompts: [render(scenes[prompt]) for prompt in prompts],
+            lambda pictures, asked: [next(answers) for _ in asked],
+            lambda pictures, asked: [render(next(results)) for _ in asked],
+        )
+        for name in (f"{SINGLE}: all", f"{SEVERAL}: all", f"{ANSWERS}: all", f"{EDITS}: all"):
+            self.assertEqual(perfect.share(name), 1.0)
+        wrong = run(cases, lambda prompts: [render(SCENE) for _ in prompts], lambda _, asked: ["?"] * len(asked), None)
+        for name in (f"{SINGLE}: all", f"{SEVERAL}: all", f"{ANSWERS}: all"):
+            self.assertEqual(wrong.share(name), 0.0)
+
+
+if __name__ == "__main__":
+    unittest.main()
