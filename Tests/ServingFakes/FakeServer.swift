@@ -19,10 +19,13 @@ package struct FakeServer: Sendable {
         clock: FakeClock = FakeClock(),
         models: KeyValuePairs<String, FakePipeline> = ["fake": FakePipeline()],
         options: JobService.Options = .init(),
-        limits: StepSchedule.Limits = .init()
+        limits: StepSchedule.Limits = .init(),
+        loadsModels: Bool = false
     ) throws {
         self.folder = try folder ?? TemporaryFolder()
         self.clock = clock
+        var options = options
+        options.loadsModels = loadsModels
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         registry = Self.registry(of: models, logger: logger)

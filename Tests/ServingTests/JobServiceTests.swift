@@ -44,6 +44,13 @@ import Testing
         #expect(try await server.jobs.view(job.id)?.job == finished.job)
     }
 
+    @Test func models_areLoadedAtTheStart() async throws {
+        let server = try FakeServer(models: ["a": FakePipeline(), "b": FakePipeline()], loadsModels: true)
+        try await server.jobs.start()
+        _ = try await server.registry.lease("b")  // models are loaded one after the other
+        #expect(server.registry.statuses().map(\.state) == [.loaded, .loaded])
+    }
+
     @Test func refusedRequest_becomesNoJob() async throws {
         let server = try FakeServer()
         try await server.jobs.start()

@@ -193,6 +193,24 @@ import Testing
         #expect { _ = try SQLiteJobStore(path: path) } throws: { "\($0)".contains(path.path) }
     }
 
+    @Test func closedDatabase_refusesCallsWithAReason() throws {
+        let store = try open()
+        try store.close()
+        #expect {
+            _ = try store.job(.random())
+        } throws: { error in
+            if case JobStoreError.failed = error { true } else { false }
+        }
+    }
+
+    @Test func newDatabase_isReadableByItsOwnerOnly() throws {
+        let store = try open()
+        let path = folder.url.appending(path: "state/jobs.sqlite").path
+        let permissions = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
+        #expect(permissions == 0o600)
+        try store.close()
+    }
+
     @Test func databaseInUse_isAnError() throws {
         let first = try open()
         #expect { _ = try open() } throws: { "\($0)".contains("another process") }

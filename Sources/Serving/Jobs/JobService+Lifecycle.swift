@@ -7,20 +7,16 @@ import Synchronization
 extension JobService {
     private static let stopped = JobFailure(.serverStopped, "The server stopped before the job had finished.")
 
-    /// Takes up the jobs that the last process left, and begins to accept new ones.
+    /// Takes up the jobs that the last process left, begins to accept new ones, and looks at the models' files.
     /// - Throws: `JobStoreError` when the store can't be read.
     package func start() async throws {
-        let interrupted = try await disk.run { [store, options, now] in
+        let interrupted = try await disk.run { [self] in
             let jobs = try store.recover(
                 failing: Self.stopped,
                 at: now(),
                 expiry: now().addingTimeInterval(options.keepSeconds)
             )
-            try store.expire(
-                now: now(),
-                byteLimit: options.keepBytes,
-                forgetting: now().addingTimeInterval(-options.rememberSeconds)
-            )
+            try removeExpired()
             return jobs
         }
         state.withLock { state in
@@ -30,6 +26,7 @@ extension JobService {
                 while (try? await Task.sleep(for: .seconds(seconds))) != nil { await self?.sweep() }
             }
         }
+        registry.inspect(loading: options.loadsModels)
         if !interrupted.isEmpty { logger.info("jobs taken up", metadata: ["jobs": "\(interrupted.count)"]) }
         Task { for job in interrupted { await takeUp(job) } }
     }
@@ -62,16 +59,20 @@ extension JobService {
     /// Removes results whose time is over or whose room is needed.
     package func sweep() async {
         do {
-            try await disk.run { [store, options, now] in
-                try store.expire(
-                    now: now(),
-                    byteLimit: options.keepBytes,
-                    forgetting: now().addingTimeInterval(-options.rememberSeconds)
-                )
-            }
+            try await disk.run { [self] in try removeExpired() }
         } catch {
             logger.error("expired results not removed", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// The same, on the disk's queue.
+    func removeExpired() throws {
+        let now = now()
+        try store.expire(
+            now: now,
+            byteLimit: options.keepBytes,
+            forgetting: now.addingTimeInterval(-options.rememberSeconds)
+        )
     }
 
     /// Stops: accepts nothing more, lets the current step end, keeps the states of durable jobs for the next start and

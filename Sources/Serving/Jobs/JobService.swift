@@ -19,6 +19,8 @@ package final class JobService: Sendable {
         package var keepBytes = 2 << 30
         /// How long it is remembered that there was a job whose result has expired.
         package var rememberSeconds = 7 * 24 * 3600.0
+        /// Whether models are loaded at the start, as far as memory reaches, or each on its first use.
+        package var loadsModels = true
         /// Progress goes to the disk at most this often, per job.
         package var saveSeconds = 2.0
         /// How often expired results are looked for.
@@ -116,12 +118,11 @@ package final class JobService: Sendable {
 
     private func job(keyed key: IdempotencyKey?) async throws -> Job? {
         guard let key else { return nil }
-        let found = try await disk.run { [store, options, now] in
-            guard let job = try store.job(keyed: key.key), job.isOverdue(at: now()) else {
-                return try store.job(keyed: key.key)
-            }
-            try store.expire(now: now(), byteLimit: options.keepBytes, forgetting: .distantPast)
-            return try store.job(keyed: key.key)
+        let found = try await disk.run { [self] () -> Job? in
+            guard let job = try store.job(keyed: key.key) else { return nil }
+            guard job.isOverdue(at: now()) else { return job }
+            try removeExpired()  // which frees the key
+            return nil
         }
         return try found.map { try match($0, key) }
     }
@@ -136,7 +137,7 @@ package final class JobService: Sendable {
     /// A job as it stands now; nil if there is none.
     package func view(_ id: JobID) async throws -> JobView? {
         if let view = state.withLock({ $0.view(id) }) { return view }
-        return try await disk.run { [store] in try store.job(id) }.map(finishedView)
+        return try await disk.run { [store] in try store.job(id) }.map(storedView)
     }
 
     /// A finished job with its pictures; nil if there is none or it has not finished.
@@ -145,7 +146,7 @@ package final class JobService: Sendable {
             try store.job(id).map { FinishedJob(job: $0, pictures: try store.pictures(of: id)) }
         }
         guard let loaded, loaded.job.status.isFinished else { return nil }
-        let job = finishedView(loaded.job).job
+        let job = storedView(loaded.job).job
         return FinishedJob(job: job, pictures: job.status == .expired ? [] : loaded.pictures)
     }
 
@@ -157,13 +158,16 @@ package final class JobService: Sendable {
     /// Jobs from the newest to the oldest, as they stand now.
     /// - Throws: `JobStoreError.unknownJob` when the list is to go on after a job that does not exist.
     package func jobs(_ query: JobQuery) async throws -> (jobs: [JobView], hasMore: Bool) {
-        let page = try await disk.run { [store] in try store.jobs(query) }
-        let live = state.withLock { state in page.jobs.map { state.view($0.id) } }
-        let views = zip(page.jobs, live).map { job, live in live ?? finishedView(job) }
-        return (views.filter { query.status == nil || $0.job.status == query.status }, page.hasMore)
+        // Jobs leave the live ones on the disk's queue, so that here the two fit together.
+        try await disk.run { [self] in
+            let page = try store.jobs(query)
+            let live = state.withLock { state in page.jobs.map { state.view($0.id) } }
+            let views = zip(page.jobs, live).map { job, live in live ?? storedView(job) }
+            return (views.filter { query.status == nil || $0.job.status == query.status }, page.hasMore)
+        }
     }
 
-    private func finishedView(_ job: Job) -> JobView {
+    private func storedView(_ job: Job) -> JobView {
         var job = job
         if job.isOverdue(at: now()) { job.expire() }
         return JobView(job: job, queuePosition: nil, etaSeconds: nil)

@@ -4,7 +4,7 @@ package import Pipelines
 /// Where jobs outlive the process.
 ///
 /// Every call blocks until its change would survive the death of the process, so callers keep it away from Swift's
-/// cooperative threads and from the engine.
+/// cooperative threads and from the engine. Calls come one at a time.
 package protocol JobStore: Sendable {
     /// Adds a new job, with the request from which it can be run again if it is durable.
     /// - Throws: `JobStoreError.keyInUse` with the job that has the same idempotency key already.
@@ -45,7 +45,7 @@ package protocol JobStore: Sendable {
     /// What is left of their jobs, status `expired`, goes too when it is older than `forgetting`.
     func expire(now: Date, byteLimit: Int, forgetting: Date) throws
 
-    /// Releases the files. Nothing is called afterwards.
+    /// Releases the files. Every call afterwards throws.
     func close() throws
 }
 
@@ -81,6 +81,8 @@ package struct JobPage: Sendable {
 package enum JobStoreError: Error, CustomStringConvertible {
     /// The database at `path` can't be opened or brought up to date.
     case unusable(path: String, reason: String)
+    /// The database refused a call: the disk is full, say.
+    case failed(reason: String)
     /// Another job has the idempotency key.
     case keyInUse(Job)
     /// `JobQuery.after` names no job.
@@ -91,6 +93,7 @@ package enum JobStoreError: Error, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unusable(let path, let reason): "the job database \(path) can't be used: \(reason)"
+        case .failed(let reason): "the job database failed: \(reason)"
         case .keyInUse(let job): "the idempotency key belongs to \(job.id)"
         case .unknownJob(let id): "there is no job \(id)"
         case .damaged(let id, let reason): "the stored job \(id) can't be read: \(reason)"

@@ -1,12 +1,14 @@
 package import Foundation
 import GRDB
 package import Pipelines
+import Synchronization
 
 /// Jobs in one SQLite file: a job's result becomes visible, and its request disappears, in one transaction.
 ///
 /// Pictures are blobs of the same file, so no crash can leave a job without its pictures or pictures without a job.
 package final class SQLiteJobStore: JobStore {
     private let database: DatabaseQueue
+    private let isClosed = Mutex(false)
 
     /// Opens the database at `path`, creating it and its folder where they are missing.
     ///
@@ -26,7 +28,12 @@ package final class SQLiteJobStore: JobStore {
             )
             if !FileManager.default.fileExists(atPath: path.path) {
                 // Prompts and pictures are nobody else's business; SQLite gives its other files the same permissions.
-                FileManager.default.createFile(atPath: path.path, contents: nil, attributes: [.posixPermissions: 0o600])
+                // Where this fails, opening the file says why.
+                _ = FileManager.default.createFile(
+                    atPath: path.path,
+                    contents: nil,
+                    attributes: [.posixPermissions: 0o600]
+                )
             }
             database = try DatabaseQueue(path: path.path, configuration: configuration)
             try JobSchema.migrator.migrate(database)
@@ -55,13 +62,39 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func close() throws {
+        isClosed.withLock { $0 = true }
         try database.close()
+    }
+
+    /// Runs `body` in a transaction that is kept only if `body` does not throw.
+    /// - Throws: what `body` throws; `JobStoreError.failed` for errors of the database.
+    func write<Value>(inTransaction: Bool = true, _ body: (Database) throws -> Value) throws -> Value {
+        try checkIsOpen()
+        do {
+            return inTransaction ? try database.write(body) : try database.writeWithoutTransaction(body)
+        } catch let error as DatabaseError {
+            throw JobStoreError.failed(reason: Self.reason(error))
+        }
+    }
+
+    private func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try checkIsOpen()
+        do {
+            return try database.read(body)
+        } catch let error as DatabaseError {
+            throw JobStoreError.failed(reason: Self.reason(error))
+        }
+    }
+
+    /// A closed `DatabaseQueue` must not be touched: it dereferences its connection unchecked.
+    private func checkIsOpen() throws {
+        if isClosed.withLock(\.self) { throw JobStoreError.failed(reason: "it has been closed") }
     }
 
     // MARK: Writing
 
     package func insert(_ job: Job, request: RunRequest?) throws {
-        try database.write { database in
+        try write { database in
             if let key = job.idempotency?.key, let existing = try Self.job(keyed: key, in: database) {
                 throw JobStoreError.keyInUse(existing)
             }
@@ -81,11 +114,11 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func update(_ job: Job) throws {
-        try database.write { _ = try Self.updateUnfinished(job, in: $0) }
+        try write { _ = try Self.updateUnfinished(job, in: $0) }
     }
 
     package func keep(_ job: Job, request: RunRequest?, state: Data?) throws {
-        try database.write { database in
+        try write { database in
             guard try Self.updateUnfinished(job, in: database) else { return }
             if let request {
                 try database.execute(
@@ -112,10 +145,10 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func finish(_ job: Job, pictures: [Data]) throws {
-        try database.write { try Self.finish(job, pictures: pictures, in: $0) }
+        try write { try Self.finish(job, pictures: pictures, in: $0) }
     }
 
-    private static func finish(_ job: Job, pictures: [Data], in database: Database) throws {
+    static func finish(_ job: Job, pictures: [Data], in database: Database) throws {
         guard let sequence = try sequence(of: job.id, in: database) else { return }  // deleted meanwhile
         for (position, bytes) in pictures.enumerated() {
             try database.execute(
@@ -127,7 +160,7 @@ package final class SQLiteJobStore: JobStore {
         try overwrite(job, pictureBytes: pictures.reduce(0) { $0 + $1.count }, in: database)
     }
 
-    private static func overwrite(_ job: Job, pictureBytes: Int = 0, in database: Database) throws {
+    static func overwrite(_ job: Job, pictureBytes: Int = 0, in database: Database) throws {
         let document = try JobArchive.document(job)
         try database.execute(
             sql: """
@@ -143,7 +176,7 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func delete(_ id: JobID) throws -> Bool {
-        try database.write { database in
+        try write { database in
             try database.execute(sql: "DELETE FROM jobs WHERE id = ?", arguments: [id.rawValue])
             return database.changesCount > 0
         }
@@ -152,14 +185,14 @@ package final class SQLiteJobStore: JobStore {
     // MARK: Reading
 
     package func job(_ id: JobID) throws -> Job? {
-        try database.read { database in
+        try read { database in
             let sql = "SELECT id, document FROM jobs WHERE id = ?"
             return try Row.fetchOne(database, sql: sql, arguments: [id.rawValue]).map(JobArchive.job)
         }
     }
 
     package func job(keyed key: String) throws -> Job? {
-        try database.read { try Self.job(keyed: key, in: $0) }
+        try read { try Self.job(keyed: key, in: $0) }
     }
 
     private static func job(keyed key: String, in database: Database) throws -> Job? {
@@ -172,7 +205,7 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func pictures(of id: JobID) throws -> [Data] {
-        try database.read { database in
+        try read { database in
             try Data.fetchAll(
                 database,
                 sql: """
@@ -184,7 +217,7 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func picture(of id: JobID, at index: Int) throws -> Data? {
-        try database.read { database in
+        try read { database in
             try Data.fetchOne(
                 database,
                 sql: """
@@ -196,7 +229,7 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func jobs(_ query: JobQuery) throws -> JobPage {
-        try database.read { database in
+        try read { database in
             var before = Int64.max
             if let after = query.after {
                 guard let sequence = try Self.sequence(of: after, in: database) else {
@@ -216,83 +249,5 @@ package final class SQLiteJobStore: JobStore {
             let jobs = try rows.prefix(query.limit).map(JobArchive.job)
             return JobPage(jobs: jobs, hasMore: rows.count > query.limit)
         }
-    }
-
-    // MARK: Restart and expiry
-
-    package func recover(failing failure: JobFailure, at now: Date, expiry: Date) throws -> [InterruptedJob] {
-        try database.write { database in
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, document, request, state FROM jobs LEFT JOIN runs ON runs.job = jobs.sequence
-                    WHERE status IN ('queued', 'in_progress') ORDER BY sequence
-                    """
-            )
-            return try rows.compactMap { row in
-                var job = try JobArchive.job(row)
-                // A request that can't be read any more must not keep the others from running on.
-                let request = (row["request"] as Data?).flatMap { try? JobArchive.request($0) }
-                if job.isDurable, let request {
-                    job.status = .queued
-                    return InterruptedJob(job: job, request: request, state: row["state"])
-                }
-                job.status = .cancelled
-                job.failure = failure
-                job.completedAt = now
-                job.expiresAt = expiry
-                try Self.finish(job, pictures: [], in: database)
-                return nil
-            }
-        }
-    }
-
-    package func expire(now: Date, byteLimit: Int, forgetting: Date) throws {
-        try database.write { database in
-            try database.execute(
-                sql: "DELETE FROM jobs WHERE status = 'expired' AND expiresAt < ?",
-                arguments: [forgetting.timeIntervalSince1970]
-            )
-            let due = try Row.fetchAll(
-                database,
-                sql: "SELECT id, document FROM jobs WHERE status <> 'expired' AND expiresAt <= ?",
-                arguments: [now.timeIntervalSince1970]
-            )
-            for row in due { try Self.expire(row, now: now, in: database) }
-
-            var total =
-                try Int.fetchOne(
-                    database,
-                    sql: "SELECT SUM(bytes) FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'"
-                )
-                ?? 0
-            let oldest = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT id, document, bytes FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'
-                    ORDER BY completedAt, sequence
-                    """
-            )
-            var surplus: [Row] = []
-            while total > byteLimit, let row = try oldest.next() {
-                surplus.append(row.copy())
-                total -= row["bytes"] as Int
-            }
-            for row in surplus { try Self.expire(row, now: now, in: database) }
-        }
-        // Gives the pages of removed results back to the file system.
-        try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA incremental_vacuum") }
-    }
-
-    /// Leaves of a finished job that it existed and when it ended.
-    private static func expire(_ row: Row, now: Date, in database: Database) throws {
-        var job = try JobArchive.job(row)
-        job.expire()
-        job.expiresAt = min(job.expiresAt ?? now, now)
-        try database.execute(
-            sql: "DELETE FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-            arguments: [job.id.rawValue]
-        )
-        try overwrite(job, in: database)
     }
 }
