@@ -46,9 +46,12 @@ let sources: [Target] = [
     .target(name: "Networks", dependencies: ["Checkpoints", "Tensors"], swiftSettings: strict),
     .target(name: "Checkpoints", dependencies: ["Tensors"], swiftSettings: strict),
     .target(name: "Samplers", swiftSettings: strict),
-    .target(name: "Tokenizers", swiftSettings: strict),
+    .target(name: "Tokenizers", dependencies: ["StrictJSON"], swiftSettings: strict),
     .target(name: "Images", dependencies: ["CJPEG", "CSPNG", "CWebP"], swiftSettings: strict),
     .target(name: "Tensors", dependencies: ["CTriptychKernels", "COpenBLAS"], swiftSettings: strict),
+
+    // What both need.
+    .target(name: "StrictJSON", swiftSettings: strict),
 
     // C: our kernels, a shim, and system libraries.
     .target(name: "CTriptychKernels", cSettings: strictC),
@@ -91,6 +94,7 @@ let tests: [Target] = [
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "GoldenData"], swiftSettings: strict),
     .testTarget(name: "SamplersTests", dependencies: ["Samplers"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "GoldenData"], swiftSettings: strict),
+    .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: strict),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], swiftSettings: strict),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CTriptychKernels"], swiftSettings: strict),
 

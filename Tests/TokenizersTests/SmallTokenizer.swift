@@ -71,6 +71,6 @@ struct SmallTokenizer {
     }
 
     static func node(_ json: String, _ file: String) throws -> JSONNode {
-        JSONNode(file: file, path: "$", value: try JSONParser.parse(Array(json.utf8)))
+        try JSONNode(parsing: Array(json.utf8), file: file)
     }
 }

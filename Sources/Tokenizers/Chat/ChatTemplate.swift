@@ -1,4 +1,5 @@
 package import Foundation
+import StrictJSON
 
 /// How a model's conversations are written. The known templates are Swift code, chosen by the exact text of the Jinja
 /// template in the model's folder; there is no interpreter.

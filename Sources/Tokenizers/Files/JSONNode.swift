@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 /// A JSON value together with where it stands, so that whatever is wrong with it can be named.
 struct JSONNode {
@@ -8,6 +9,9 @@ struct JSONNode {
 
     /// Larger than any published tokenizer (about 35 MB) and small enough to parse at once.
     private static let sizeLimit = 256 << 20
+    /// Tokenizer files nest about six levels, and the largest vocabularies with their merges are 1.5 million values; the
+    /// vocabulary's limit of ids would allow for no more than these.
+    private static let rules = JSONRules(depthLimit: 64, valueLimit: 4 * Vocabulary.idLimit)
 
     init(file: String, path: String, value: JSONValue) {
         self.file = file
@@ -17,13 +21,17 @@ struct JSONNode {
 
     /// Reads and parses a file.
     init(contentsOf url: URL) throws {
-        file = url.lastPathComponent
-        path = "$"
-        let data = try Self.read(url)
+        try self.init(parsing: Self.read(url), file: url.lastPathComponent)
+    }
+
+    init(parsing bytes: [UInt8], file: String) throws(TokenizerError) {
         do {
-            value = try JSONParser.parse(data)
-        } catch let failure {
-            throw TokenizerError.notJSON(file: file, offset: failure.offset, reason: failure.reason)
+            self.init(file: file, path: "$", value: try JSONValue(parsing: bytes, rules: Self.rules))
+        } catch {
+            guard case .duplicateKey(let key) = error.fault else {
+                throw .notJSON(file: file, offset: error.offset, reason: error.reason)
+            }
+            throw .invalid(file: file, path: Self.path(key, in: "\(error.path)"), reason: "given twice")
         }
     }
 
@@ -54,22 +62,16 @@ struct JSONNode {
     }
 
     private func mismatch(_ expected: String) -> TokenizerError {
-        invalid("expected \(expected), found \(value.typeName)")
+        invalid("expected \(expected), found \(value.kind)")
     }
 
     // MARK: Members
 
     /// The member of that name; nil where it is missing or null.
     func member(_ name: String) throws -> JSONNode? {
-        guard case .object(let members) = value else { throw mismatch("an object") }
-        let found = members.filter { $0.key.elementsEqual(name.utf8) }
-        let node = JSONNode(
-            file: file,
-            path: path == "$" ? name : "\(path).\(name)",
-            value: found.first?.value ?? .null
-        )
-        guard found.count <= 1 else { throw node.invalid("given \(found.count) times") }
-        return node.value == .null ? nil : node
+        guard case .object(let object) = value else { throw mismatch("an object") }
+        guard let member = object[name], member != .null else { return nil }
+        return JSONNode(file: file, path: path == "$" ? name : "\(path).\(name)", value: member)
     }
 
     func required(_ name: String) throws -> JSONNode {
@@ -79,15 +81,19 @@ struct JSONNode {
         return node
     }
 
-    /// All members in the order of the file, without a check for duplicates.
-    func members() throws -> [JSONValue.Member] {
-        guard case .object(let members) = value else { throw mismatch("an object") }
-        return members
+    /// All members in the order of the file.
+    func members() throws -> [JSONObject.Member] {
+        guard case .object(let object) = value else { throw mismatch("an object") }
+        return object.members
     }
 
-    func node(of member: JSONValue.Member) -> JSONNode {
-        let key = String(decoding: member.key.prefix(80), as: UTF8.self)
-        return JSONNode(file: file, path: "\(path)[\"\(key)\"]", value: member.value)
+    func node(of member: JSONObject.Member) -> JSONNode {
+        JSONNode(file: file, path: Self.path(member.key.text, in: path), value: member.value)
+    }
+
+    /// The place of a member whose key is data rather than a field's name.
+    private static func path(_ key: String, in object: String) -> String {
+        "\(object)[\"\(String(decoding: key.utf8.prefix(80), as: UTF8.self))\"]"
     }
 
     func elements() throws -> [JSONValue] {
@@ -106,8 +112,8 @@ struct JSONNode {
     // MARK: Plain values
 
     func bytes() throws -> ArraySlice<UInt8> {
-        guard case .string(let bytes) = value else { throw mismatch("a string") }
-        return bytes
+        guard case .string(let string) = value else { throw mismatch("a string") }
+        return string.utf8
     }
 
     func string() throws -> String {
@@ -115,15 +121,13 @@ struct JSONNode {
     }
 
     func boolean() throws -> Bool {
-        guard case .boolean(let boolean) = value else { throw mismatch("a boolean") }
+        guard case .bool(let boolean) = value else { throw mismatch("a boolean") }
         return boolean
     }
 
     func integer() throws -> Int {
-        guard case .integer(let integer) = value else {
-            if case .real = value { throw invalid("not a whole number in range") }
-            throw mismatch("a number")
-        }
+        guard case .number(let number) = value else { throw mismatch("a number") }
+        guard let integer = number.integer else { throw invalid("not a whole number in range") }
         return integer
     }
 

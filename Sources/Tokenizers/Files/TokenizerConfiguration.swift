@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// What tokenizer_config.json adds to tokenizer.json; transformers' defaults where the file or a field is missing.
 package struct TokenizerConfiguration: Sendable, Equatable {
     /// The text of the token that begins a sequence.
@@ -23,8 +25,8 @@ package struct TokenizerConfiguration: Sendable, Equatable {
         eosToken = try token("eos_token")
         padToken = try token("pad_token")
         cleansUpSpaces = try node?.flag("clean_up_tokenization_spaces") ?? false
-        if let length = try node?.member("model_max_length"), case .integer = length.value {
-            modelMaxLength = try length.integer()
+        if let length = try node?.member("model_max_length"), case .number(let number) = length.value {
+            modelMaxLength = number.integer
         } else {
             modelMaxLength = nil
         }

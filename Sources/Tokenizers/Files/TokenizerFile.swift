@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// The parts of a tokenizer.json, checked.
 struct TokenizerFile {
     var vocabulary: Vocabulary
@@ -25,10 +27,10 @@ struct TokenizerFile {
         if let decoder = try configuration?.member("added_tokens_decoder") {
             for member in try decoder.members() {
                 let node = decoder.node(of: member)
-                guard let id = Int(String(decoding: member.key, as: UTF8.self)) else {
+                guard let id = Int(member.key.text) else {
                     throw node.invalid("the key is not an id")
                 }
-                try add(node, id: JSONNode(file: node.file, path: node.path, value: .integer(id)), replaces: true)
+                try add(node, id: JSONNode(file: node.file, path: node.path, value: .number(id)), replaces: true)
             }
         }
         postProcessor = try PostProcessor(root.member("post_processor"), vocabulary: vocabulary)
@@ -65,7 +67,7 @@ struct TokenizerFile {
         var vocabulary = Vocabulary()
         let node = try model.required("vocab")
         for member in try node.members() {
-            try vocabulary.insertModelToken(member.key, id: node.node(of: member))
+            try vocabulary.insertModelToken(member.key.utf8, id: node.node(of: member))
         }
         return vocabulary
     }
@@ -74,8 +76,10 @@ struct TokenizerFile {
         if let type = try model.member("type"), try type.string() != "BPE" {
             throw type.unsupported("model \(try type.string())")
         }
-        if let dropout = try model.member("dropout"), dropout.value != .integer(0), dropout.value != .real(0) {
-            throw dropout.unsupported("dropout of merges")
+        if let dropout = try model.member("dropout") {
+            guard case .number(let rate) = dropout.value, rate.double == 0 else {
+                throw dropout.unsupported("dropout of merges")
+            }
         }
         for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if let affix = try model.member(name), try !affix.bytes().isEmpty {
@@ -129,13 +133,13 @@ struct TokenizerFile {
             guard pair.count == 2, case .string(let left) = pair[0], case .string(let right) = pair[1] else {
                 throw node().invalid("expected a pair of strings")
             }
-            return (left, right)
+            return (left.utf8, right.utf8)
         case .string(let text):
-            let parts = text.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            let parts = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
             guard parts.count == 2 else { throw node().invalid("expected two tokens with a space between them") }
             return (parts[0], parts[1])
         default:
-            throw node().invalid("expected a pair of strings, found \(element.typeName)")
+            throw node().invalid("expected a pair of strings, found \(element.kind)")
         }
     }
 }
