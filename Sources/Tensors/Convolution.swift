@@ -98,15 +98,43 @@ extension Tensor {
         let width = (room.1 - weight.kernelWidth) / weight.stride + 1
         let result = Tensor.uninitialized([shape[0], height, width, weight.outputChannels])
         precondition(residual.map { $0.count == result.count } ?? true, "residual for \(result.shape)")
-        guard result.count > 0 else { return result }
-        withExtendedLifetime((self, residual, weight)) {
-            let finish = Finish(activation: .none, bias: weight.bias, residual: residual)
-            if WinogradConvolution.suits(weight, height: height, width: width) {
-                WinogradConvolution(input: input, weight: weight, finish: finish, target: result).run()
-            } else {
-                DirectConvolution(input: input, weight: weight, finish: finish, target: result).run()
-            }
+        input.convolve(weight, finish: Finish(activation: .none, bias: weight.bias, residual: residual), into: result)
+        return result
+    }
+
+    /// A 1×1 convolution of an image that nobody needs afterwards: where its memory is not shared, it goes back to the
+    /// system line by line as it is read. The widest shortcut of an image decoder thus needs no memory of its own.
+    package consuming func projected(_ weight: ConvolutionWeight) -> Tensor {
+        precondition(weight.taps == 1 && weight.stride == 1 && weight.padding == 0, "a convolution over neighbours")
+        var source = self
+        guard isKnownUniquelyReferenced(&source.storage), source.count > 1 << 20 else {
+            return source.convolved(weight)
+        }
+        let (lines, width) = (source.shape[0] * source.shape[1], source.shape[2])
+        let result = Tensor.uninitialized([source.shape[0], source.shape[1], width, weight.outputChannels])
+        let bands = Blocks(of: lines, atMost: max(1, lines / 16))
+        let finish = Finish(activation: .none, bias: weight.bias, residual: nil)
+        for index in 0..<bands.count {
+            let band = bands[index]
+            let input = source.reshaped([lines, 1, width, weight.inputChannels])[band]
+            let output = result.reshaped([lines, 1, width, weight.outputChannels])[band]
+            ConvolutionInput(source: input, normalization: nil, isUpsampled: false)
+                .convolve(weight, finish: finish, into: output)
+            source.storage.discard(input.offset..<input.offset + input.count)
         }
         return result
+    }
+}
+
+extension ConvolutionInput {
+    fileprivate func convolve(_ weight: ConvolutionWeight, finish: Finish, into target: Tensor) {
+        guard target.count > 0 else { return }
+        withExtendedLifetime((self, finish, target)) {
+            if WinogradConvolution.suits(weight, height: target.shape[1], width: target.shape[2]) {
+                WinogradConvolution(input: self, weight: weight, finish: finish, target: target).run()
+            } else {
+                DirectConvolution(input: self, weight: weight, finish: finish, target: target).run()
+            }
+        }
     }
 }

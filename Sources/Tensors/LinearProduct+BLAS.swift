@@ -31,17 +31,17 @@ extension LinearProduct {
                         CblasRowMajor,
                         CblasNoTrans,
                         CblasTrans,
-                        blasint(rowsOfItem),
-                        blasint(range.count),
-                        blasint(depth),
+                        Int32(rowsOfItem),
+                        Int32(range.count),
+                        Int32(depth),
                         1,
                         source + first * depth,
-                        blasint(depth),
+                        Int32(depth),
                         weights,
-                        blasint(depth),
+                        Int32(depth),
                         0,
                         target + first * outputs + range.lowerBound,
-                        blasint(outputs)
+                        Int32(outputs)
                     )
                 }
                 finish.apply(

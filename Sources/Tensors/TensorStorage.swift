@@ -18,6 +18,18 @@ final class TensorStorage: @unchecked Sendable {
     }
 
     deinit { StoragePool.shared.giveBack(block) }
+
+    /// Gives the memory under some elements back to the system; their values are lost.
+    func discard(_ elements: Range<Int>) {
+        let page = 4_096
+        let first = UInt(bitPattern: pointer + elements.lowerBound)
+        let last = UInt(bitPattern: pointer + elements.upperBound)
+        guard let start = UnsafeMutableRawPointer(bitPattern: (first + UInt(page) - 1) / UInt(page) * UInt(page)),
+            UInt(bitPattern: start) < last
+        else { return }
+        // Whole pages inside the range only; where the system has larger ones, the call fails and nothing is lost.
+        madvise(start, Int(last - UInt(bitPattern: start)) / page * page, MADV_DONTNEED)
+    }
 }
 
 /// A piece of aligned memory.

@@ -103,6 +103,22 @@ import Testing
         )
     }
 
+    @Test func projected_equalsConvolved() {
+        var numbers = TestNumbers(seed: 15)
+        let weight = ConvolutionWeight(
+            StoredTensor(name: "w", numbers.tensor([24, 48, 1, 1])),
+            bias: StoredTensor(name: "b", numbers.tensor([24])),
+            stride: 1,
+            padding: 0
+        )
+        let values = numbers.values(2 * 150 * 101 * 48)
+        let kept = Tensor(values, shape: [2, 150, 101, 48])
+        let expected = bits(kept.convolved(weight))
+        #expect(bits(kept.projected(weight)) == expected)
+        #expect(kept.array == values, "a shared tensor stays as it is")
+        #expect(bits(Tensor(values, shape: [2, 150, 101, 48]).projected(weight)) == expected)
+    }
+
     @Test func paddedRightBottom_addsOneRowAndColumnOfZeros() {
         let x = Tensor([1, 2, 3, 4], shape: [1, 2, 2, 1])
         #expect(x.paddedRightBottom().array == [1, 2, 0, 3, 4, 0, 0, 0, 0])
