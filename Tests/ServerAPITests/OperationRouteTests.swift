@@ -53,7 +53,7 @@ import Testing
     @Test func unknownPathAndMethod_areErrorObjects() async throws {
         let client = try await TestClient()
         let path = try await client.get("/v2/models")
-        #expect(path.status == 404 && path.error["type"] == "not_found_error")
+        #expect(path.status == 404 && path.error["type"] == "invalid_request_error")
         let method = try await client.send(.delete, "/v1/models")
         #expect(method.status == 405 && method.fields[.allow]?.contains("GET") == true)
         #expect(method.code == "method_not_allowed")

@@ -24,7 +24,6 @@ extension APIError {
     package init(_ error: HTTPStatusError) {
         let kind: Kind =
             switch error.status.code {
-            case 404: .notFound
             case 429: .rateLimit
             case 500...: .server
             default: .invalidRequest
@@ -73,7 +72,7 @@ extension APIError {
             // Without a reason there is nothing to wait for: no model of this configuration ever will.
             self =
                 reasons.isEmpty
-                ? APIError(.notFound, .notFound, code: "model_not_found", error.sentence, param: "model")
+                ? APIError(.notFound, .invalidRequest, code: "model_not_found", error.sentence, param: "model")
                 : .unavailable(
                     "model_unavailable",
                     error.sentence,

@@ -6,7 +6,6 @@ package struct APIError: Error, Sendable, Equatable {
     /// What kind of mistake it was: `error.type`.
     package enum Kind: String, Sendable {
         case invalidRequest = "invalid_request_error"
-        case notFound = "not_found_error"
         case rateLimit = "rate_limit_error"
         case server = "server_error"
     }
@@ -85,15 +84,21 @@ extension APIError {
     }
 
     static func jobNotFound(_ id: String) -> APIError {
-        APIError(.notFound, .notFound, code: "job_not_found", "There is no job '\(id)'.", param: "id")
+        APIError(.notFound, .invalidRequest, code: "job_not_found", "There is no job '\(id)'.", param: "id")
     }
 
     static func modelNotFound(_ name: String) -> APIError {
-        APIError(.notFound, .notFound, code: "model_not_found", "The model '\(name)' does not exist.", param: "model")
+        APIError(
+            .notFound,
+            .invalidRequest,
+            code: "model_not_found",
+            "The model '\(name)' does not exist.",
+            param: "model"
+        )
     }
 
     static func expired(_ id: String) -> APIError {
-        APIError(.gone, .notFound, code: "job_expired", "The job '\(id)' has expired; its result was removed.")
+        APIError(.gone, .invalidRequest, code: "job_expired", "The job '\(id)' has expired; its result was removed.")
     }
 
     static func conflict(_ code: String, _ message: String, param: String? = nil) -> APIError {

@@ -97,7 +97,7 @@ extension ServerAPI {
         guard let delivery = job.delivery, let picture = try await jobs.picture(of: job.id, at: index) else {
             throw APIError(
                 .notFound,
-                .notFound,
+                .invalidRequest,
                 code: "content_not_found",
                 "The job '\(id)' has no picture \(index).",
                 param: "index"
