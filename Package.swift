@@ -44,8 +44,8 @@ let sources: [Target] = [
         swiftSettings: strict
     ),
     .target(name: "Networks", dependencies: ["Checkpoints", "Tensors"], swiftSettings: strict),
-    .target(name: "Checkpoints", dependencies: ["Tensors"], swiftSettings: strict),
-    .target(name: "Samplers", swiftSettings: strict),
+    .target(name: "Checkpoints", dependencies: ["Tensors", "StrictJSON"], swiftSettings: strict),
+    .target(name: "Samplers", dependencies: ["StrictJSON"], swiftSettings: strict),
     .target(name: "Tokenizers", dependencies: ["StrictJSON"], swiftSettings: strict),
     .target(name: "Images", dependencies: ["CJPEG", "CSPNG", "CWebP"], swiftSettings: strict),
     .target(name: "Tensors", dependencies: ["CTriptychKernels", "COpenBLAS"], swiftSettings: strict),

@@ -42,6 +42,7 @@ package struct JSONReader {
         _ member: (inout JSONReader, JSONString) throws(JSONError) -> Void
     ) throws(JSONError) {
         try open("{")
+        defer { depth -= 1 }
         if accept("}") { return }
         var keys = SeenKeys()
         repeat {
@@ -57,12 +58,13 @@ package struct JSONReader {
                 throw error.inside(.key(key))
             }
         } while accept(",")
-        try close("}")
+        try expect("}")
     }
 
     /// A list; `element` reads each value in it.
     package mutating func array(_ element: (inout JSONReader) throws(JSONError) -> Void) throws(JSONError) {
         try open("[")
+        defer { depth -= 1 }
         if accept("]") { return }
         var index = 0
         repeat {
@@ -74,7 +76,7 @@ package struct JSONReader {
             }
             index += 1
         } while accept(",")
-        try close("]")
+        try expect("]")
     }
 
     /// Nothing but white space may follow.
@@ -94,11 +96,6 @@ package struct JSONReader {
         try expect(bracket)
         guard depth < rules.depthLimit else { throw JSONError(.tooDeep(limit: rules.depthLimit), offset: position - 1) }
         depth += 1
-    }
-
-    private mutating func close(_ bracket: Unicode.Scalar) throws(JSONError) {
-        try expect(bracket)
-        depth -= 1
     }
 
     private mutating func count() throws(JSONError) {

@@ -75,6 +75,7 @@ private func error(_ text: String, _ rules: JSONRules = rules) -> JSONError? {
     @Test func depth_isLimited() throws {
         let three = JSONRules(depthLimit: 3, valueLimit: 100)
         #expect(try parse("[[[1]], {\"a\": {}}]", three) == [[[1]], ["a": [:]]])
+        #expect(try parse("[[[]], [{}, {}], [[]], {}, []]", three) == [[[]], [[:], [:]], [[]], [:], []])
         #expect(error("[[[[]]]]", three)?.fault == .tooDeep(limit: 3))
         #expect(error(#"[[{"a":[]}]]"#, three)?.fault == .tooDeep(limit: 3))
         #expect(error(String(repeating: "[", count: 1_000_000))?.fault == .tooDeep(limit: 64))

@@ -1,4 +1,5 @@
 package import Foundation
+import StrictJSON
 
 /// The options of a diffusers `scheduler_config.json`, read but not yet interpreted.
 ///
@@ -6,28 +7,23 @@ package import Foundation
 /// schedulers, as `from_config` does in diffusers: options that a scheduler lacks are ignored, and those absent from the
 /// file take that scheduler's defaults.
 package struct SchedulerConfiguration: Sendable, Equatable {
-    fileprivate enum Value: Sendable, Equatable {
-        case null
-        case flag(Bool)
-        case number(Double)
-        case text(String)
-        case numbers([Double])
-        /// An array or object of a shape that no option has.
-        case other
-    }
+    /// Options are values, lists and, nested in some, objects.
+    private static let rules = JSONRules(depthLimit: 16, valueLimit: 1 << 20, admitsNonFiniteNumbers: true)
 
-    private let options: [String: Value]
+    private let options: JSONObject
 
     /// - Throws: `SchedulerError.malformedFile` if `json` is no JSON object.
     package init(json: Data) throws(SchedulerError) {
-        let decoder = JSONDecoder()
-        // Python writes -Infinity and NaN without quotes; JSON5 is the reader's dialect that has them.
-        decoder.allowsJSON5 = true
+        let value: JSONValue
         do {
-            options = try decoder.decode([String: Value].self, from: json)
+            value = try JSONValue(parsing: Array(json), rules: Self.rules)
         } catch {
-            throw .malformedFile(reason: "not a JSON object: \(error)")
+            throw .malformedFile(reason: "not JSON: \(error)")
         }
+        guard case .object(let options) = value else {
+            throw .malformedFile(reason: "expected an object, found \(value.kind)")
+        }
+        self.options = options
     }
 
     /// The scheduler that the file names in `_class_name`.
@@ -54,7 +50,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     func flag(_ key: String, default standard: Bool) throws(SchedulerError) -> Bool {
         switch options[key] ?? .null {
         case .null: return standard
-        case .flag(let value): return value
+        case .bool(let value): return value
         default: throw invalid(key, "is not true or false")
         }
     }
@@ -62,8 +58,9 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     func number(_ key: String, default standard: Double) throws(SchedulerError) -> Double {
         switch options[key] ?? .null {
         case .null: return standard
-        case .number(let value): return value
-        default: throw invalid(key, "is not a number")
+        case let value:
+            guard let number = value.double else { throw invalid(key, "is not a number") }
+            return number
         }
     }
 
@@ -86,9 +83,13 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     func numbers(_ key: String) throws(SchedulerError) -> [Double]? {
         switch options[key] ?? .null {
         case .null: return nil
-        case .numbers(let values): return values
-        default: throw invalid(key, "is not an array of numbers")
+        case .array(let elements):
+            let numbers = elements.compactMap(\.double)
+            guard numbers.count == elements.count else { break }
+            return numbers
+        default: break
         }
+        throw invalid(key, "is not an array of numbers")
     }
 
     func choice<Choice>(
@@ -96,8 +97,8 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     ) throws(SchedulerError) -> Choice? where Choice: RawRepresentable<String> & CaseIterable {
         switch options[key] ?? .null {
         case .null: return nil
-        case .text(let name):
-            guard let choice = Choice(rawValue: name) else {
+        case .string(let name):
+            guard let choice = Choice(rawValue: name.text) else {
                 let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
                 throw invalid(key, "\"\(name)\" is not supported; known: \(known)")
             }
@@ -110,7 +111,8 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     func refuse(_ keys: String...) throws(SchedulerError) {
         for key in keys {
             switch options[key] ?? .null {
-            case .null, .flag(false), .number(0): continue
+            case .null, .bool(false): continue
+            case .number(let number) where number.double == 0: continue
             default: throw invalid(key, "is not supported")
             }
         }
@@ -121,23 +123,8 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     }
 }
 
-extension SchedulerConfiguration.Value: Decodable {
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .flag(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .text(value)
-        } else if let values = try? container.decode([Double].self) {
-            self = .numbers(values)
-        } else {
-            self = .other
-        }
-    }
+extension JSONValue {
+    fileprivate var double: Double? { if case .number(let number) = self { number.double } else { nil } }
 }
 
 /// The diffusers classes that are implemented, by class name.
