@@ -122,7 +122,7 @@ class Sequencer:
     def document(self, rng: random.Random, most: int) -> Row:
         """One document of the text corpus, about a scene of at most `most` objects."""
         kind = rng.random()
-        scene = random_scene(rng, rng.randint(1, most), part="train")
+        scene = random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
         row = Row().add([self.bos])
         if kind < 0.65:
             return self._asked_about(scene, row, rng)
@@ -139,7 +139,11 @@ class Sequencer:
         return row.add(self.ids(knowledge.fact_sentence(rng)), 1.0).close(self.eos)
 
     def _asked_about(self, scene: Scene, row: Row, rng: random.Random) -> Row:
-        text = captions.description(scene) if rng.random() < 0.7 else captions.full_caption(scene, rng)
+        style = rng.random()
+        if style < 0.6:
+            text = captions.notes(scene)
+        else:
+            text = captions.description(scene) if style < 0.85 else captions.full_caption(scene, rng)
         row.add([self.boi, *self.ids(text), self.eoi], CONTEXT_WEIGHT)
         for turn in range(rng.randint(4, 9)):
             if turn:

@@ -15,7 +15,7 @@ from llamafusion.documents import Row, Sequencer
 from llamafusion.network import Context, LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
-from llamafusion.run import Average, Run, pick_device
+from llamafusion.run import Average, Run, pick_device, set_rate
 from llamafusion.text import finished_text_model, padded
 from shapes import captions, questions
 
@@ -167,13 +167,6 @@ class Trainer:
         predicted, _ = self.network.image(latents, timesteps, context)
         assert predicted is not None
         return self.noise_loss(predicted, noise, timesteps)
-
-
-def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float) -> None:
-    """Warm-up, a plateau, and a linear descent over the last quarter: a run can be lengthened while on the plateau."""
-    rate = peak * min(1.0, (step + 1) / 300) * min(1.0, max(0.02, (steps - step) / (0.25 * steps)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 def pick(scenes_by_count: dict[int, list[int]], count: int, most: int, rng: random.Random) -> list[int]:

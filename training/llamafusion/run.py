@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import os
 import signal
 import time
@@ -79,10 +78,9 @@ class Run:
         print(self.folder.name, json.dumps(line), flush=True)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, warmup: int = 200) -> None:
-    """Linear warm-up, then half a cosine down to 2 % of the peak."""
-    done = min(1.0, max(0, step - warmup) / max(1, steps - warmup))
-    rate = peak * min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, descent: float = 0.15) -> None:
+    """Warm-up, a plateau, and a linear descent over the last share of the steps: on the plateau a run can be lengthened."""
+    rate = peak * min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (steps - step) / (descent * steps)))
     for group in optimizer.param_groups:
         group["lr"] = rate
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from llamafusion.documents import ANSWER_WEIGHT, Row, Sequencer, train_tokenizer
-from llamafusion.run import Average, Run, pick_device, set_learning_rate
+from llamafusion.run import Average, Run, pick_device, set_rate
 
 
 def build_text_model(sequencer: Sequencer) -> LlamaForCausalLM:
@@ -69,10 +69,10 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step}")
     while run.step < steps:
-        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.65, 0.8))
+        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.82, 0.89))
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
-            set_learning_rate(optimizer, run.step, steps, 2e-3)
+            set_rate(optimizer, run.step, steps, 1.3e-3)
             with torch.autocast(device.type, torch.bfloat16):
                 hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
                 kept = weights > 0
@@ -105,7 +105,7 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=8400)
     parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

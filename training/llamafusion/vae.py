@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from llamafusion.run import Average, Run, pick_device, set_learning_rate
+from llamafusion.run import Average, Run, pick_device, set_rate
 from shapes import world
 
 OBJECT_WEIGHT = 6.0
@@ -65,7 +65,7 @@ def train(folder: Path, steps: int, batch: int, seed: int, device: torch.device)
         ground = x[:, :, 21:22, 21:22]  # a corner of four cells: never covered
         near = F.max_pool2d((x - ground).abs().amax(1, keepdim=True), 3, 1, 1) > 0.02
         weight = 1 + OBJECT_WEIGHT * near
-        set_learning_rate(optimizer, run.step, steps, 2e-3)
+        set_rate(optimizer, run.step, steps, 2e-3, descent=0.5)
         with torch.autocast(device.type, torch.bfloat16):
             posterior = vae.encode(x).latent_dist
             decoded = vae.decode(posterior.sample()).sample.float()

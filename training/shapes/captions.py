@@ -68,6 +68,11 @@ def description(scene: Scene) -> str:
     return f"{listed([thing_phrase(t) for t in scene.things])} on {with_article(scene.ground)} background"
 
 
+def notes(scene: Scene) -> str:
+    """A scene in note form, one thing after the other: "large blue star center; small red ring left; gray"."""
+    return "; ".join([*(f"{t.size} {t.color} {t.shape} {t.place}" for t in scene.things), scene.ground])
+
+
 def full_caption(scene: Scene, rng: random.Random, held_out: bool = False) -> str:
     """A caption that names everything, as a user might type it."""
     things = rng.sample(scene.things, len(scene.things))

@@ -1,0 +1,71 @@
+"""The network against reference tensors of a tiny random checkpoint. Skipped where PyTorch is not installed."""
+
+import json
+import unittest
+from pathlib import Path
+
+try:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from llamafusion.network import LlamaFusion
+    from llamafusion.patchifier import ImageConfig
+except ImportError:
+    torch = None
+
+GOLDENS = Path(__file__).resolve().parents[2] / "Tests" / "Goldens" / "llamafusion"
+
+
+@unittest.skipUnless(torch and GOLDENS.exists(), "needs PyTorch and the golden data")
+class NetworkTests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)
+        cls.config = json.loads((GOLDENS / "checkpoint" / "config.json").read_text())
+        image = dict(cls.config["image_config"])
+        image["block_out_channels"] = tuple(image["block_out_channels"])
+        text = LlamaForCausalLM(LlamaConfig(**cls.config["text_config"], attn_implementation="eager"))
+        cls.network = LlamaFusion(text, ImageConfig(**image)).eval()
+        cls.network.load_state_dict(load_file(GOLDENS / "checkpoint" / "model.safetensors"))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        torch.set_grad_enabled(True)
+
+    def assert_close(self, actual: "torch.Tensor", expected: "torch.Tensor") -> None:
+        self.assertLess((actual - expected).abs().max().item(), 5e-5 * expected.abs().max().item())
+
+    def token(self, name: str) -> int:
+        return self.config[f"{name}_token_id"]
+
+    def test_guided_noise_equals_the_reference(self) -> None:
+        expected = load_file(GOLDENS / "cases" / "text_to_image" / "expected.safetensors")
+        _, full = self.network.text(expected["prefix_ids"].reshape(1, 1, -1), None)
+        _, null = self.network.text(torch.tensor([[[self.token("bos"), self.token("boi")]]]), None)
+        latents = expected["initial_latents"][None, None]
+        timestep = expected["timesteps"][:1].float()[None]
+        with_prompt, _ = self.network.image(latents, timestep, full)
+        without, _ = self.network.image(latents, timestep, null)
+        self.assert_close((without + 3.0 * (with_prompt - without))[0, 0], expected["noise_pred_0"])
+
+    def test_answer_logits_equal_the_reference(self) -> None:
+        expected = load_file(GOLDENS / "cases" / "caption" / "expected.safetensors")
+        _, start = self.network.text(torch.tensor([[[self.token("bos"), self.token("boi")]]]), None)
+        latents = expected["source_latents"][None, None]
+        _, picture = self.network.image(latents, torch.zeros(1, 1), start, predict=False)
+        hidden, _ = self.network.text(torch.tensor([[[self.token("eoi")]]]), start.followed_by(picture))
+        self.assert_close(self.network.lm_head(hidden[0, 0, -1]), expected["logits_first"])
+
+    def test_variants_do_not_see_each_other(self) -> None:
+        _, start = self.network.text(torch.tensor([[[self.token("bos"), self.token("boi")]]]), None)
+        latents = torch.randn(1, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        times = torch.tensor([[0, 500, 900]])
+        together, _ = self.network.image(latents, times, start)
+        alone, _ = self.network.image(latents[:, 1:2], times[:, 1:2], start)
+        self.assert_close(together[:, 1:2], alone)
+
+
+if __name__ == "__main__":
+    unittest.main()
