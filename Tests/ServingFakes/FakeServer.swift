@@ -14,13 +14,15 @@ package struct FakeServer: Sendable {
     /// - Parameters:
     ///   - folder: holds `jobs.sqlite`; nil makes a new one.
     ///   - models: name and pipeline, in the order of the configuration.
+    ///   - wrapping: puts something between the service and its store.
     package init(
         folder: TemporaryFolder? = nil,
         clock: FakeClock = FakeClock(),
         models: KeyValuePairs<String, FakePipeline> = ["fake": FakePipeline()],
         options: JobService.Options = .init(),
         limits: StepSchedule.Limits = .init(),
-        loadsModels: Bool = false
+        loadsModels: Bool = false,
+        wrapping: (SQLiteJobStore) -> any JobStore = { $0 }
     ) throws {
         self.folder = try folder ?? TemporaryFolder()
         self.clock = clock
@@ -30,7 +32,7 @@ package struct FakeServer: Sendable {
         logger.logLevel = .critical
         registry = Self.registry(of: models, logger: logger)
         jobs = JobService(
-            store: try SQLiteJobStore(path: self.folder.url.appending(path: "jobs.sqlite")),
+            store: wrapping(try SQLiteJobStore(path: self.folder.url.appending(path: "jobs.sqlite"))),
             engine: Engine(limits: limits, now: { clock.now }),
             registry: registry,
             options: options,

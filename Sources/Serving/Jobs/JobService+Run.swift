@@ -131,8 +131,10 @@ extension JobService {
                 publish(FinishedJob(job: ended, pictures: pictures))
             } catch {
                 logger.error("result not stored", metadata: ["job": "\(job.id)", "error": "\(error)"])
-                let failure = JobFailure(.storageFailed, "The result could not be stored.")
-                publish(FinishedJob(job: conclude(job, .failure(failure)).job, pictures: []))
+                let failed = conclude(job, .failure(JobFailure(.storageFailed, "The result could not be stored."))).job
+                // Without pictures it may fit; where nothing can be written, a restart finds the job unfinished.
+                try? store.finish(failed, pictures: [])
+                publish(FinishedJob(job: failed, pictures: []))
             }
         }
     }
