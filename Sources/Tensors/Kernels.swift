@@ -38,9 +38,3 @@ enum Kernels {
         FileHandle.standardError.write(Data("triptych: \(message)\n".utf8))
     }
 }
-
-/// Names of what computes here, for logs and benchmark tables.
-package enum ComputeBackend {
-    /// The instruction set of the kernels in use: baseline, avx2 or avx512.
-    package static var instructionSet: String { Kernels.selected.name }
-}

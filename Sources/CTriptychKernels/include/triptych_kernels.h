@@ -102,6 +102,13 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
     /// y[r][c] = sum over k of weights[r][k] * rows[k][c]: the rows are read once for a few r.
     void (*weighted_sums)(const float *weights, size_t weights_stride, size_t count, const float *rows, size_t stride,
                           size_t depth, size_t width, float *y, size_t y_stride);
+
+    /// For benchmarks: multiplies and adds `lanes` × 12 values `rounds` times in registers, in independent chains.
+    float (*multiply_adds)(size_t rounds);
+    /// For benchmarks: reads `count` values, a multiple of 8 × lanes, as fast as memory gives them.
+    float (*read_all)(const float *x, size_t count);
+    /// Floats of one vector.
+    size_t lanes;
 } tk_kernels;
 
 /// The kernels of one instruction set, or NULL where this processor, its operating system or this build lacks it.

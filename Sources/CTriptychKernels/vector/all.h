@@ -10,6 +10,7 @@
 #include "tile.h"
 #include "winograd.h"
 #include "attention.h"
+#include "limits.h"
 
 const tk_kernels TK_TABLE = {
     .name = TK_NAME,
@@ -38,4 +39,7 @@ const tk_kernels TK_TABLE = {
     .cut_panels = cut_panels,
     .softmax_row = softmax_row,
     .weighted_sums = weighted_sums,
+    .multiply_adds = multiply_adds,
+    .read_all = read_all,
+    .lanes = TK_LANES,
 };

@@ -5,6 +5,25 @@
 // As many accumulators as the registers hold beside the operands.
 enum { DOT_OUTPUTS = 4, DOT_ROWS = TK_LANES == 16 ? 6 : 2 };
 
+// Bytes from the weights in use to those that are fetched.
+enum { DOT_PREFETCH = 1024 };
+
+// One vector of the depth at `k`, of which `part` lanes count.
+INLINE void dot_step(const float *x, size_t x_stride, int rows, int dtype, const char *w, size_t w_bytes, int outputs,
+                     size_t k, size_t part, vec total[DOT_ROWS][DOT_OUTPUTS]) {
+    vec weights[DOT_OUTPUTS];
+#pragma clang loop unroll(full)
+    for (int n = 0; n < outputs; n++)
+        weights[n] = part == TK_LANES ? load_stored(dtype, w + n * w_bytes, k)
+                                      : load_stored_part(dtype, w + n * w_bytes, k, part);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+        const vec v = part == TK_LANES ? load(x + r * x_stride + k) : load_part(x + r * x_stride + k, part);
+#pragma clang loop unroll(full)
+        for (int n = 0; n < outputs; n++) total[r][n] = fma_(v, weights[n], total[r][n]);
+    }
+}
+
 INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const char *w, size_t w_bytes, int outputs,
                      size_t depth, float *y, size_t y_stride) {
     vec total[DOT_ROWS][DOT_OUTPUTS];
@@ -13,23 +32,19 @@ INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const
 #pragma clang loop unroll(full)
         for (int n = 0; n < outputs; n++) total[r][n] = (vec){0};
     size_t k = 0;
-    for (; k + TK_LANES <= depth; k += TK_LANES) {
-        vec weights[DOT_OUTPUTS];
+    for (; k + 2 * TK_LANES <= depth; k += 2 * TK_LANES) {
+        // Few rows wait for memory only, and four streams of weights are more than the processor foresees: from
+        // 75 % of the bandwidth to 85 % (Zen 5, one thread, bfloat16).
+        if (rows <= 2)
 #pragma clang loop unroll(full)
-        for (int n = 0; n < outputs; n++) weights[n] = load_stored(dtype, w + n * w_bytes, k);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) {
-            const vec v = load(x + r * x_stride + k);
-#pragma clang loop unroll(full)
-            for (int n = 0; n < outputs; n++) total[r][n] = fma_(v, weights[n], total[r][n]);
-        }
-    }
-    if (k < depth)
-        for (int r = 0; r < rows; r++) {
-            const vec v = load_part(x + r * x_stride + k, depth - k);
             for (int n = 0; n < outputs; n++)
-                total[r][n] = fma_(v, load_stored_part(dtype, w + n * w_bytes, k, depth - k), total[r][n]);
-        }
+                __builtin_prefetch(w + n * w_bytes + k * element_size(dtype) + DOT_PREFETCH);
+        dot_step(x, x_stride, rows, dtype, w, w_bytes, outputs, k, TK_LANES, total);
+        dot_step(x, x_stride, rows, dtype, w, w_bytes, outputs, k + TK_LANES, TK_LANES, total);
+    }
+    for (; k + TK_LANES <= depth; k += TK_LANES)
+        dot_step(x, x_stride, rows, dtype, w, w_bytes, outputs, k, TK_LANES, total);
+    if (k < depth) dot_step(x, x_stride, rows, dtype, w, w_bytes, outputs, k, depth - k, total);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
