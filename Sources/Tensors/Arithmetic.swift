@@ -69,12 +69,18 @@ extension Tensor {
         precondition(row.count == batch * width, "row \(row.shape) for \(shape)")
         let positions = leadingStride / width
         let result = Tensor.uninitialized(shape)
+        guard count > 0 else { return result }
+        let blocks = Blocks(of: batch * positions, atMost: max(1, Self.elementsPerItem / width))
         let (source, rows, target) = (UnsafePointer(pointer), UnsafePointer(row.pointer), result.pointer)
         withExtendedLifetime((storage, row.storage)) {
-            ComputePool.shared.run(items: batch) { item in
-                for position in 0..<positions {
-                    let offset = (item * positions + position) * width
-                    Kernels.active.add(source + offset, rows + item * width, target + offset, width)
+            ComputePool.shared.run(items: blocks.count) { block in
+                for position in blocks[block] {
+                    Kernels.active.add(
+                        source + position * width,
+                        rows + position / positions * width,
+                        target + position * width,
+                        width
+                    )
                 }
             }
         }

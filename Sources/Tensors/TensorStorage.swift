@@ -52,7 +52,7 @@ struct StoragePool: Sendable {
     private static let smallestKept = 1 << 18
     /// Kept at most: two activations of the largest size that an image decoder has at 512 pixels.
     private static let mostKept = 1 << 29
-    /// Blocks from 4 MiB on are multiples of huge pages, which cost 512 times fewer faults.
+    /// Blocks from 4 MiB on begin on a huge page and may lie in huge ones, which cost 512 times fewer faults.
     private static let hugePage = 1 << 21
 
     private struct Kept {
@@ -68,7 +68,7 @@ struct StoragePool: Sendable {
     }
 
     func take(byteCount: Int) -> StorageBlock {
-        let grain = byteCount >= 2 * Self.hugePage ? Self.hugePage : 64
+        let grain = byteCount >= Self.smallestKept ? 1 << 16 : 64
         let rounded = (max(byteCount, 1) + grain - 1) / grain * grain
         if rounded >= Self.smallestKept {
             var freed: [StorageBlock] = []
@@ -92,8 +92,9 @@ struct StoragePool: Sendable {
             freed.forEach { $0.address.deallocate() }
             if let found { return found }
         }
-        let address = UnsafeMutableRawPointer.allocate(byteCount: rounded, alignment: grain)
-        if grain == Self.hugePage { madvise(address, rounded, MADV_HUGEPAGE) }
+        let isHuge = rounded >= 2 * Self.hugePage
+        let address = UnsafeMutableRawPointer.allocate(byteCount: rounded, alignment: isHuge ? Self.hugePage : 64)
+        if isHuge { madvise(address, rounded, MADV_HUGEPAGE) }
         return StorageBlock(address: address, byteCount: rounded)
     }
 

@@ -27,6 +27,7 @@ import Testing
         Case(batch: 2, height: 16, width: 16, inputs: 32, outputs: 32),
         Case(batch: 3, height: 17, width: 35, inputs: 70, outputs: 45),
         Case(height: 18, width: 110, inputs: 200, outputs: 33),
+        Case(height: 16, width: 16, inputs: 1280, outputs: 33),
         Case(height: 19, width: 17, inputs: 40, outputs: 40, padding: 0),
         Case(height: 7, width: 13, inputs: 200, outputs: 5),
         Case(height: 40, width: 30, inputs: 6, outputs: 64),

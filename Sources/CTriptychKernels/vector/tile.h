@@ -79,9 +79,10 @@ INLINE void pack_block(int dtype, const void *const rows[TK_LANES], const size_t
     transpose(block);
 #pragma clang loop unroll(full)
     for (size_t i = 0; i < TK_LANES; i++) {
-        if (i >= width) break;
-        if (exact) store_part(out + i * stride, block[i], height);
-        else store(out + i * stride, block[i]);
+        if (i < width) {
+            if (exact) store_part(out + i * stride, block[i], height);
+            else store(out + i * stride, block[i]);
+        }
     }
 }
 
