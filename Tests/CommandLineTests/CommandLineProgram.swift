@@ -10,7 +10,7 @@ struct CommandLineProgram {
     }
 
     /// The executable lies beside the test bundle that this process runs from.
-    private static func executable() throws -> URL {
+    static func executable() throws -> URL {
         let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") }.map { URL(fileURLWithPath: $0) } ?? program
         let candidates = [bundle, program].map { $0.deletingLastPathComponent().appending(path: "triptych") }
