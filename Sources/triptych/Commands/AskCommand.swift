@@ -1,5 +1,6 @@
 import ArgumentParser
 import Pipelines
+import Settings
 
 /// `triptych ask`: a question, and perhaps pictures, to an answer on standard output.
 struct AskCommand: ParsableCommand {

@@ -1,7 +1,8 @@
-import ArgumentParser
+package import ArgumentParser
 import Foundation
 import Images
-import Pipelines
+package import Pipelines
+import Settings
 
 /// `triptych generate`: a prompt, and perhaps pictures, to pictures in files.
 struct GenerateCommand: ParsableCommand {
@@ -103,7 +104,7 @@ struct GenerateCommand: ParsableCommand {
     }
 }
 
-extension PictureSize: @retroactive ExpressibleByArgument {
+extension PictureSize: ExpressibleByArgument {
     /// `WxH` in pixels.
     package init?(argument: String) {
         let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
