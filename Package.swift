@@ -29,7 +29,7 @@ let sources: [Target] = [
     // Requests: from bytes on a socket to jobs.
     .target(
         name: "ServerAPI",
-        dependencies: ["HTTPMessages", "Serving", "Pipelines", "Images", httpTypes, logging],
+        dependencies: ["HTTPMessages", "Serving", "Pipelines", "Images", "StrictJSON", httpTypes, logging],
         swiftSettings: strict
     ),
     .target(name: "HTTPTransport", dependencies: ["HTTPMessages", httpTypes], swiftSettings: strict),
@@ -66,7 +66,10 @@ let tests: [Target] = [
     .testTarget(name: "CommandLineTests", dependencies: ["triptych", "Images", "GoldenData"], swiftSettings: strict),
     .testTarget(
         name: "ServerAPITests",
-        dependencies: ["ServerAPI", "ServingFakes", "Serving", "Pipelines", "Images", "HTTPMessages", httpTypes, logging],
+        dependencies: [
+            "ServerAPI", "ServingFakes", "Serving", "Pipelines", "Images", "HTTPMessages", "StrictJSON", httpTypes,
+            logging,
+        ],
         swiftSettings: strict
     ),
     .testTarget(
@@ -83,7 +86,9 @@ let tests: [Target] = [
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Pipelines"], swiftSettings: strict),
     .testTarget(
         name: "PipelinesTests",
-        dependencies: ["Pipelines", "Networks", "Checkpoints", "Samplers", "Tokenizers", "Images", "Tensors", "GoldenData"],
+        dependencies: [
+            "Pipelines", "Networks", "Checkpoints", "Samplers", "Tokenizers", "Images", "Tensors", "GoldenData",
+        ],
         swiftSettings: strict
     ),
     .testTarget(
@@ -91,7 +96,11 @@ let tests: [Target] = [
         dependencies: ["Networks", "Checkpoints", "Tensors", "GoldenData"],
         swiftSettings: strict
     ),
-    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "GoldenData"], swiftSettings: strict),
+    .testTarget(
+        name: "CheckpointsTests",
+        dependencies: ["Checkpoints", "Tensors", "GoldenData"],
+        swiftSettings: strict
+    ),
     .testTarget(name: "SamplersTests", dependencies: ["Samplers"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "GoldenData"], swiftSettings: strict),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: strict),

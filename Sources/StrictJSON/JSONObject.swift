@@ -3,6 +3,8 @@ package struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     package struct Member: Sendable, Equatable {
         package let key: JSONString
         package let value: JSONValue
+
+        package var name: String { key.text }
     }
 
     package private(set) var members: [Member] = []

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import ServerAPI
 import ServingFakes
+import StrictJSON
 import Testing
 
 @Suite struct AnswerRouteTests {

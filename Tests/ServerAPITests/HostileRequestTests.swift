@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import ServerAPI
+import StrictJSON
 import Testing
 
 /// Requests that nobody sends by accident: whatever comes, the answer is an error object and never a crash.

@@ -5,6 +5,7 @@ import Images
 import Pipelines
 import Serving
 import ServingFakes
+import StrictJSON
 import Testing
 
 @testable import ServerAPI

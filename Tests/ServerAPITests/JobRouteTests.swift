@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Serving
 import ServingFakes
+import StrictJSON
 import Testing
 
 @testable import ServerAPI

@@ -1,5 +1,6 @@
 import HTTPTypes
 import ServingFakes
+import StrictJSON
 import Testing
 
 @testable import ServerAPI

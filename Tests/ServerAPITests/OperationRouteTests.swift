@@ -4,6 +4,7 @@ import Pipelines
 import ServerAPI
 import Serving
 import ServingFakes
+import StrictJSON
 import Testing
 
 @Suite struct OperationRouteTests {
@@ -73,7 +74,7 @@ import Testing
 
     @Test func transportErrors_becomeErrorObjects() async throws {
         let response = ServerAPI.response(to: .requestTimeout)
-        let json = try JSONParser.parse(try await response.collectedBody())
+        let json = try JSONValue(parsing: try await response.collectedBody(), rules: .requests)
         #expect(response.status.code == 408 && json["error"]?["code"] == "request_timeout")
         #expect(response.fields[.contentType] == "application/json")
     }

@@ -6,6 +6,7 @@ import Logging
 import ServerAPI
 import Serving
 import ServingFakes
+import StrictJSON
 import Testing
 
 /// Sends requests to the routes of a server with fake models, without a socket.
@@ -18,7 +19,7 @@ struct TestClient {
         let fields: HTTPFields
         let body: [UInt8]
 
-        var json: JSONValue { (try? JSONParser.parse(body)) ?? .null }
+        var json: JSONValue { (try? JSONValue(parsing: body, rules: .requests)) ?? .null }
         var error: JSONValue { json["error"] ?? .null }
         var code: String? { error["code"]?.stringValue }
         var param: String? { error["param"]?.stringValue }

@@ -91,7 +91,7 @@ private func error(_ text: String, _ rules: JSONRules = rules) -> JSONError? {
 
     @Test func nonFiniteNumbers_needLeave() throws {
         let python = JSONRules(depthLimit: 2, valueLimit: 10, admitsNonFiniteNumbers: true)
-        let values = try #require(try parse("[NaN, Infinity, -Infinity, 1]", python).array).map(\.double)
+        let values = try #require(try parse("[NaN, Infinity, -Infinity, 1]", python).arrayValue).map(\.doubleValue)
         #expect(values[0]?.isNaN == true)
         #expect(values[1...] == [.infinity, -.infinity, 1])
         for text in ["-NaN", "+Infinity", "Inf", "nan", "Na", "Infinity1"] { #expect(error(text, python) != nil) }
@@ -146,6 +146,4 @@ private func error(_ text: String, _ rules: JSONRules = rules) -> JSONError? {
 
 extension JSONValue {
     fileprivate var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
-    fileprivate var array: [JSONValue]? { if case .array(let array) = self { array } else { nil } }
-    fileprivate var double: Double? { if case .number(let number) = self { number.double } else { nil } }
 }

@@ -59,7 +59,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
         switch options[key] ?? .null {
         case .null: return standard
         case let value:
-            guard let number = value.double else { throw invalid(key, "is not a number") }
+            guard let number = value.doubleValue else { throw invalid(key, "is not a number") }
             return number
         }
     }
@@ -84,7 +84,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
         switch options[key] ?? .null {
         case .null: return nil
         case .array(let elements):
-            let numbers = elements.compactMap(\.double)
+            let numbers = elements.compactMap(\.doubleValue)
             guard numbers.count == elements.count else { break }
             return numbers
         default: break
@@ -121,10 +121,6 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     func invalid(_ key: String, _ reason: String) -> SchedulerError {
         .invalidOption(path: "$.\(key)", reason: reason)
     }
-}
-
-extension JSONValue {
-    fileprivate var double: Double? { if case .number(let number) = self { number.double } else { nil } }
 }
 
 /// The diffusers classes that are implemented, by class name.

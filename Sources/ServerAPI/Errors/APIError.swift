@@ -1,5 +1,6 @@
 package import HTTPMessages
 package import HTTPTypes
+import StrictJSON
 
 /// An error as clients see it: OpenAI's error object with its status.
 package struct APIError: Error, Sendable, Equatable {

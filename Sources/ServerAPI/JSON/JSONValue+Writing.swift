@@ -1,3 +1,5 @@
+import StrictJSON
+
 extension JSONValue {
     /// The value as JSON text without white space.
     package var bytes: [UInt8] {
@@ -14,8 +16,8 @@ extension JSONValue {
         case .array(let elements): return .array(elements.map(\.sorted))
         case .object(let object):
             var sorted = JSONObject()
-            for member in object.members.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
-                sorted.append(member.name, member.value.sorted)
+            for member in object.members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+                sorted.append(member.key, member.value.sorted)
             }
             return .object(sorted)
         case .null, .bool, .number, .string: return self
@@ -27,7 +29,7 @@ extension JSONValue {
         case .null: bytes += "null".utf8
         case .bool(let value): bytes += (value ? "true" : "false").utf8
         case .number(let number): bytes += number.literal.utf8
-        case .string(let text): Self.write(text, to: &bytes)
+        case .string(let string): Self.write(string, to: &bytes)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
@@ -39,7 +41,7 @@ extension JSONValue {
             bytes.append(UInt8(ascii: "{"))
             for (index, member) in object.members.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                Self.write(member.name, to: &bytes)
+                Self.write(member.key, to: &bytes)
                 bytes.append(UInt8(ascii: ":"))
                 member.value.write(to: &bytes)
             }
@@ -47,12 +49,12 @@ extension JSONValue {
         }
     }
 
-    private static func write(_ text: String, to bytes: inout [UInt8]) {
+    private static func write(_ string: JSONString, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
-            bytes += text.utf8  // pictures in base64 end up here
+        if string.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            bytes += string.utf8  // pictures in base64 end up here
         } else {
-            for byte in text.utf8 { write(byte, to: &bytes) }
+            for byte in string.utf8 { write(byte, to: &bytes) }
         }
         bytes.append(UInt8(ascii: "\""))
     }

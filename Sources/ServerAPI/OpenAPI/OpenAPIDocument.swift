@@ -1,4 +1,5 @@
 import HTTPTypes
+import StrictJSON
 
 /// What `GET /openapi.json` returns: the API in OpenAPI 3.1.
 enum OpenAPIDocument {

@@ -1,6 +1,7 @@
 import Images
 import Pipelines
 import Serving
+import StrictJSON
 
 /// The bodies of requests and responses as JSON Schemas.
 enum OpenAPISchemas {

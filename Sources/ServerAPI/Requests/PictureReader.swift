@@ -1,6 +1,7 @@
 import Foundation
 import HTTPMessages
 import Images
+import StrictJSON
 
 /// Turns the pictures of a request into pixels.
 struct PictureReader {
@@ -61,7 +62,7 @@ struct PictureReader {
     /// A data URI, or `{"image_url": URI}`, or `{"image_url": {"url": URI}}`.
     private func bytes(of value: JSONValue, param: String) throws(APIError) -> Data {
         switch value {
-        case .string(let uri): return try bytes(ofURI: uri, param: param)
+        case .string(let uri): return try bytes(ofURI: uri.text, param: param)
         case .object(let object):
             for member in object.members where !["image_url", "type"].contains(member.name) {
                 throw .invalid(
@@ -74,7 +75,7 @@ struct PictureReader {
                 throw .invalid("\(param).type", "'\(param).type' must be 'image_url'.")
             }
             switch object["image_url"] {
-            case .string(let uri): return try bytes(ofURI: uri, param: "\(param).image_url")
+            case .string(let uri): return try bytes(ofURI: uri.text, param: "\(param).image_url")
             case .object(let address): return try bytes(ofAddress: address, param: "\(param).image_url")
             case nil, .null: throw .missing("\(param).image_url")
             case .some(let other): throw .wrongType("\(param).image_url", expected: "an object", found: other.kind)
@@ -95,7 +96,7 @@ struct PictureReader {
             }
         }
         switch address["url"] {
-        case .string(let uri): return try bytes(ofURI: uri, param: "\(param).url")
+        case .string(let uri): return try bytes(ofURI: uri.text, param: "\(param).url")
         case nil, .null: throw .missing("\(param).url")
         case .some(let other): throw .wrongType("\(param).url", expected: "a string", found: other.kind)
         }

@@ -2,6 +2,7 @@ import Foundation
 import Images
 import Pipelines
 import Serving
+import StrictJSON
 
 /// The fields of `POST /v1/images/generations` and `POST /v1/images/edits`.
 struct PictureRequest {

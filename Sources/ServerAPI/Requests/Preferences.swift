@@ -1,5 +1,6 @@
 import HTTPMessages
 import HTTPTypes
+import StrictJSON
 
 /// How a client wants to wait: the request's `Prefer`, `Cancel-After` and `Idempotency-Key`.
 struct Preferences: Equatable {

@@ -1,5 +1,6 @@
 import Images
 import Pipelines
+import StrictJSON
 
 /// The fields of `POST /v1/answers`.
 struct QuestionRequest {

@@ -1,5 +1,6 @@
 import HTTPMessages
 import HTTPTypes
+import StrictJSON
 
 /// The fields of a request, from JSON or from a form, read strictly: every field is known, of its type and in its range.
 struct RequestFields {
@@ -35,7 +36,7 @@ struct RequestFields {
         }
         let value: JSONValue
         do {
-            value = try JSONParser.parse(body)
+            value = try JSONValue(parsing: body, rules: .requests)
         } catch {
             throw .invalid(nil, "The body is not valid JSON: \(error).", code: "invalid_json")
         }
@@ -122,7 +123,8 @@ struct RequestFields {
     func string(_ name: String) throws(APIError) -> String? {
         switch value(name) {
         case nil: return nil
-        case .text(let text), .json(.string(let text)): return text
+        case .text(let text): return text
+        case .json(.string(let string)): return string.text
         case .json(let other): throw .wrongType(name, expected: "a string", found: other.kind)
         }
     }
@@ -135,7 +137,7 @@ struct RequestFields {
     /// - Parameter range: the values that are accepted; nothing is clamped.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let number = try number(name, expected: "an integer") else { return nil }
-        guard let integer = number.integer else {
+        guard let integer = number.wholeValue else {
             // A whole number with more digits than an Int is out of range, not of another type.
             guard number.literal.contains(where: { ".eE".contains($0) }) else { throw Self.outside(name, range) }
             throw .wrongType(name, expected: "an integer", found: number.literal)
@@ -194,7 +196,7 @@ struct RequestFields {
         case .json(.object(let value)): object = value
         case .json(let other): throw .wrongType(name, expected: "an object", found: other.kind)
         case .text(let text):
-            guard case .object(let value) = try? JSONParser.parse(Array(text.utf8)) else {
+            guard case .object(let value) = try? JSONValue(parsing: Array(text.utf8), rules: .requests) else {
                 throw .wrongType(name, expected: "an object", found: "'\(text)'")
             }
             object = value
@@ -219,8 +221,8 @@ struct RequestFields {
         var summary = JSONObject()
         for (name, value) in values where !FieldNames.isPicture(name) {
             switch value {
-            case .json(let value): summary.append(name, value)
-            case .text(let text): summary.append(name, .string(text))
+            case .json(let value): summary[name] = value
+            case .text(let text): summary[name] = .string(text)
             }
         }
         return summary

@@ -3,6 +3,7 @@ import HTTPMessages
 import HTTPTypes
 import Pipelines
 import Serving
+import StrictJSON
 
 /// Writes jobs and their results as clients see them.
 struct JobRenderer {
@@ -114,7 +115,7 @@ struct JobRenderer {
 
     private static func request(_ job: Job) -> JSONValue {
         guard let summary = job.requestSummary else { return .null }
-        return (try? JSONParser.parse(Array(summary.utf8))) ?? .null
+        return (try? JSONValue(parsing: Array(summary.utf8), rules: .requests)) ?? .null
     }
 }
 

@@ -1,5 +1,6 @@
 import Pipelines
 import Serving
+import StrictJSON
 
 /// Writes models as `GET /v1/models` has them.
 enum ModelRenderer {

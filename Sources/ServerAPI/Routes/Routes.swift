@@ -1,6 +1,7 @@
 import HTTPMessages
 import HTTPTypes
 import Serving
+import StrictJSON
 
 extension ServerAPI {
     /// Everything that can be asked for.

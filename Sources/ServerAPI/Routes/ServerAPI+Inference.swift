@@ -2,6 +2,7 @@ import HTTPMessages
 import HTTPTypes
 import Pipelines
 import Serving
+import StrictJSON
 
 /// Requests that become jobs.
 extension ServerAPI {

@@ -3,6 +3,7 @@ import HTTPMessages
 import HTTPTypes
 import Images
 import Serving
+import StrictJSON
 
 /// Looking at jobs and ending them.
 extension ServerAPI {

@@ -1,6 +1,7 @@
 import HTTPMessages
 import HTTPTypes
 import Serving
+import StrictJSON
 
 /// Models and the server's own state.
 extension ServerAPI {
