@@ -11,6 +11,7 @@ let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -29,7 +30,7 @@ let sources: [Target] = [
     // Requests: from bytes on a socket to jobs.
     .target(
         name: "ServerAPI",
-        dependencies: ["HTTPMessages", "Serving", "Pipelines", "Images", "StrictJSON", httpTypes, logging],
+        dependencies: ["HTTPMessages", "Serving", "Pipelines", "Images", "StrictJSON", crypto, httpTypes, logging],
         swiftSettings: strict
     ),
     .target(name: "HTTPTransport", dependencies: ["HTTPMessages", httpTypes], swiftSettings: strict),
@@ -127,6 +128,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),

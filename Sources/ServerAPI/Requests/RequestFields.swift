@@ -1,3 +1,5 @@
+import Crypto
+import Foundation
 import HTTPMessages
 import HTTPTypes
 import StrictJSON
@@ -243,7 +245,10 @@ struct RequestFields {
             digest.add(part.name)
             digest.add(part.body)
         }
-        return digest.hexadecimal
+        return digest.finalize().map { byte in
+            // Two digits a byte.
+            String(byte >> 4, radix: 16) + String(byte & 0xF, radix: 16)
+        }.joined()
     }
 }
 
@@ -263,10 +268,10 @@ extension RequestFields.Value {
 
 extension SHA256 {
     /// Adds bytes together with their count, so that two parts can't be told apart as other two.
-    fileprivate mutating func add(_ bytes: some Collection<UInt8>) {
-        withUnsafeBytes(of: UInt64(bytes.count).bigEndian) { update($0) }
-        update(bytes)
+    fileprivate mutating func add(_ bytes: some DataProtocol) {
+        withUnsafeBytes(of: UInt64(bytes.count).bigEndian) { update(bufferPointer: $0) }
+        update(data: bytes)
     }
 
-    fileprivate mutating func add(_ text: String) { add(text.utf8) }
+    fileprivate mutating func add(_ text: String) { add(Array(text.utf8)) }
 }
