@@ -29,7 +29,9 @@ struct WinogradConvolution {
     /// Largest transform of all weights, in floats (8 MiB), that is made once for all blocks.
     private static let sharedWeights = 1 << 21
 
-    /// Whether the transforms pay for themselves; depends on the shape of one image only.
+    /// Whether the transforms pay for themselves; depends on the shape of one image only. GFLOP/s of the direct sum, of
+    /// one Zen 5 thread with AVX-512, against `DirectConvolution`: 64² × 512 → 512 465 to 239, 64² × 64 → 64 351 to 239,
+    /// 32² × 128 → 128 315 to 251, 64² × 32 → 32 229 to 210, 16² × 64 → 64 244 to 232, 8² × 256 → 256 186 to 238.
     static func suits(_ weight: ConvolutionWeight, height: Int, width: Int) -> Bool {
         weight.kernelHeight == 3 && weight.kernelWidth == 3 && weight.stride == 1 && weight.groups == 1
             && weight.inputChannels >= 32 && weight.outputChannels >= 32 && height * width >= 256
