@@ -1,7 +1,7 @@
-package import ArgumentParser
+import ArgumentParser
 import Foundation
 import Images
-package import Pipelines
+import Pipelines
 import Settings
 
 /// `triptych generate`: a prompt, and perhaps pictures, to pictures in files.
@@ -106,7 +106,7 @@ struct GenerateCommand: ParsableCommand {
 
 extension PictureSize: ExpressibleByArgument {
     /// `WxH` in pixels.
-    package init?(argument: String) {
+    init?(argument: String) {
         let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
         guard parts.count == 2, let width = parts[0], let height = parts[1], width > 0, height > 0 else { return nil }
         self.init(width: width, height: height)

@@ -1,6 +1,6 @@
-package import ArgumentParser
+import ArgumentParser
 import Foundation
-package import Logging
+import Logging
 import Pipelines
 import Settings
 
@@ -17,10 +17,20 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Port to listen on; 0 takes any free one.")
     var port: String?
 
-    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
-    var logLevel = Logger.Level.info
+    @Option(
+        name: .customLong("log-level"),
+        help: "What is logged: trace, debug, info, notice, warning, error or critical."
+    )
+    var logLevel = Logger.Level.info.rawValue
 
     @OptionGroup var configuration: ConfigurationOptions
+
+    func validate() throws {
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--log-level must be one of \(levels), not \(logLevel)")
+        }
+    }
 
     func run() async throws {
         var flags: [String: String] = [:]
@@ -30,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
         try Self.refuseOpenDoors(settings.server)
         settings.configureCompute()
 
-        let level = logLevel
+        let level = Logger.Level(rawValue: logLevel) ?? .info
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = level
@@ -58,5 +68,3 @@ struct ServeCommand: AsyncParsableCommand {
         )
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
