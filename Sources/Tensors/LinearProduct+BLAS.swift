@@ -10,6 +10,7 @@ extension LinearProduct {
     /// promise the same bytes for every number of rows.
     ///
     /// The pool's threads call it, each single-threaded, once per item, so that its choice of kernel sees one item only.
+    /// That costs nothing: 512 × 2048 × 2048 on two threads 133 GFLOP/s, with OpenBLAS' own threads 131.
     func byBLAS() {
         _ = Self.useOneThread
         // Weights of one call: 4 MiB when widened.

@@ -6,36 +6,37 @@
 
 #define TILE_COLUMNS (2 * TK_LANES)
 
-INLINE void tile(int rows, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, float *c,
-                 size_t c_stride, bool accumulate) {
+INLINE void tile(int rows, int vectors, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth,
+                 float *c, size_t c_stride, bool accumulate) {
     vec total[TILE_ROWS][2];
 #pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-        total[r][0] = accumulate ? load(c + r * c_stride) : (vec){0};
-        total[r][1] = accumulate ? load(c + r * c_stride + TK_LANES) : (vec){0};
-    }
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++)
+            total[r][v] = accumulate ? load(c + r * c_stride + v * TK_LANES) : (vec){0};
 #pragma clang loop unroll(disable)
     for (size_t k = 0; k < depth; k++, a += a_stride, b += b_stride) {
-        const vec b0 = load(b), b1 = load(b + TK_LANES);
+        vec columns[2];
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) columns[v] = load(b + v * TK_LANES);
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
-            const vec v = splat(a[r]);
-            total[r][0] = fma_(v, b0, total[r][0]);
-            total[r][1] = fma_(v, b1, total[r][1]);
+            const vec row = splat(a[r]);
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++) total[r][v] = fma_(row, columns[v], total[r][v]);
         }
     }
 #pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-        store(c + r * c_stride, total[r][0]);
-        store(c + r * c_stride + TK_LANES, total[r][1]);
-    }
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) store(c + r * c_stride + v * TK_LANES, total[r][v]);
 }
 
 #define TILE_CASE(n) \
-    case n: tile(n, a, a_stride, b, b_stride, depth, c, c_stride, accumulate); break;
+    case n: tile(n, vectors, a, a_stride, b, b_stride, depth, c, c_stride, accumulate); break;
 
-static void tile_of(size_t rows, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth,
-                    float *c, size_t c_stride, bool accumulate) {
+INLINE void tile_of(size_t rows, int vectors, const float *a, size_t a_stride, const float *b, size_t b_stride,
+                    size_t depth, float *c, size_t c_stride, bool accumulate) {
     switch (rows) {
         TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 #if TILE_ROWS > 6
@@ -44,14 +45,20 @@ static void tile_of(size_t rows, const float *a, size_t a_stride, const float *b
     }
 }
 
-// Where c has fewer columns than a tile, or lies between foreign values, the tile is computed beside it.
+static void tile_whole(size_t rows, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth,
+                       float *c, size_t c_stride, bool accumulate) {
+    tile_of(rows, 2, a, a_stride, b, b_stride, depth, c, c_stride, accumulate);
+}
+
+// Where c has fewer columns than a tile, the tile is computed beside it.
 static void tile_within(size_t rows, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth,
                         float *c, size_t c_stride, size_t columns, bool accumulate) {
     float beside[TILE_ROWS * TILE_COLUMNS] = {0};
     if (accumulate)
         for (size_t r = 0; r < rows; r++)
             memcpy(beside + r * TILE_COLUMNS, c + r * c_stride, columns * sizeof(float));
-    tile_of(rows, a, a_stride, b, b_stride, depth, beside, TILE_COLUMNS, accumulate);
+    if (columns <= TK_LANES) tile_of(rows, 1, a, a_stride, b, b_stride, depth, beside, TILE_COLUMNS, accumulate);
+    else tile_whole(rows, a, a_stride, b, b_stride, depth, beside, TILE_COLUMNS, accumulate);
     for (size_t r = 0; r < rows; r++)
         memcpy(c + r * c_stride, beside + r * TILE_COLUMNS, columns * sizeof(float));
 }
@@ -62,7 +69,7 @@ static void multiply_panels(const float *a, size_t panel_rows, size_t panel_stri
     for (size_t r = 0; r < rows; r += panel_rows, a += panel_stride, c += panel_rows * c_stride) {
         const size_t height = rows - r < panel_rows ? rows - r : panel_rows;
         if (columns >= TILE_COLUMNS)
-            tile_of(height, a, a_stride, b, b_stride, depth, c, c_stride, accumulate);
+            tile_whole(height, a, a_stride, b, b_stride, depth, c, c_stride, accumulate);
         else
             tile_within(height, a, a_stride, b, b_stride, depth, c, c_stride, columns, accumulate);
     }
