@@ -104,6 +104,7 @@ class Sequencer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.bos, self.eos, self.boi, self.eoi = (tokenizer.token_to_id(t) for t in (BOS, EOS, BOI, EOI))
+        (self.newline,) = self.ids("\n")
 
     def ids(self, text: str) -> list[int]:
         """Token ids without a bos."""
@@ -119,14 +120,23 @@ class Sequencer:
         """A picture as text: its canonical description between boi and eoi."""
         return [self.boi, *self.ids(captions.description(scene)), self.eoi]
 
+    def stand_in(self, scene: Scene, rng: random.Random) -> list[int]:
+        """Some text about a scene between boi and eoi, where a picture will be."""
+        style = rng.random()
+        if style < 0.6:
+            text = captions.notes(scene)
+        else:
+            text = captions.description(scene) if style < 0.85 else captions.full_caption(scene, rng)
+        return [self.boi, *self.ids(text), self.eoi]
+
     def document(self, rng: random.Random, most: int) -> Row:
         """One document of the text corpus, about a scene of at most `most` objects."""
         kind = rng.random()
         scene = random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
         row = Row().add([self.bos])
-        if kind < 0.65:
+        if kind < 0.35:
             return self._asked_about(scene, row, rng)
-        if kind < 0.84:
+        if kind < 0.70:
             full = rng.random() < 0.75
             prompt = captions.full_caption(scene, rng) if full else captions.open_caption(scene, rng, text_only=True)
             return row.add(self.ids(prompt), CONTEXT_WEIGHT).add(self.picture(scene), 1.0)
@@ -139,13 +149,8 @@ class Sequencer:
         return row.add(self.ids(knowledge.fact_sentence(rng)), 1.0).close(self.eos)
 
     def _asked_about(self, scene: Scene, row: Row, rng: random.Random) -> Row:
-        style = rng.random()
-        if style < 0.6:
-            text = captions.notes(scene)
-        else:
-            text = captions.description(scene) if style < 0.85 else captions.full_caption(scene, rng)
-        row.add([self.boi, *self.ids(text), self.eoi], CONTEXT_WEIGHT)
-        for turn in range(rng.randint(4, 9)):
+        row.add(self.stand_in(scene, rng), CONTEXT_WEIGHT)
+        for turn in range(rng.randint(2, 4)):
             if turn:
                 row.add(self.ids("\n"))
             question = questions.ask(scene, rng)

@@ -15,15 +15,20 @@ from llamafusion.documents import Row, Sequencer
 from llamafusion.network import Context, LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
-from llamafusion.run import Average, Run, pick_device, set_rate
+from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
 from llamafusion.text import finished_text_model, padded
 from shapes import captions, questions
 
-NOISE_WEIGHT = 5.0
-"""λ of Transfusion: the noise loss beside the language loss."""
+NOISE_WEIGHT = 1.0
+"""λ of Transfusion: the noise loss beside the language loss (5 there, with plain ε weights)."""
 
-SNR_CAP = 5.0
-"""min-SNR weighting: steps with more signal than this count less."""
+SNR_CAP = 6.0
+MOST_WEIGHT = 300.0
+"""Weights of the noise loss: those of a v-prediction, min(SNR + 1, cap) / SNR, up to a limit. With plain ε weights the
+steps near pure noise hardly count, and only there does the prompt decide about ground and colours."""
+
+NOISY_TIMESTEPS = 0.35
+"""Share of timesteps drawn from 750–995 instead of from all."""
 
 CAPTION_DROPOUT = 0.1
 
@@ -31,17 +36,14 @@ NOISY_PICTURES = 0.2
 """Share of pictures that are noised (t ≤ 500, with a noise loss) although a question follows; the others are clean."""
 
 
-SHORT_KINDS = tuple(kind for kind in questions.KINDS if kind != "description")
-
-
 @dataclass(frozen=True)
 class Batch:
     """How many pictures of each task are in a step, and how often each is used."""
 
-    drawn: int = 48
+    drawn: int = 36
     draws: int = 4
     """Noise draws of each captioned picture."""
-    asked: int = 24
+    asked: int = 16
     questions: int = 4
     edited: int = 0
     edit_draws: int = 2
@@ -64,7 +66,7 @@ class Trainer:
         alphas = self.scheduler.alphas_cumprod.to(device)
         self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
         ratio = alphas / (1 - alphas)
-        self._weights = ratio.clamp(max=SNR_CAP) / ratio
+        self._weights = ((ratio + 1).clamp(max=SNR_CAP) / ratio).clamp(max=MOST_WEIGHT)
 
     def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
         source = self.pool.edited if edited else self.pool.latents
@@ -81,8 +83,10 @@ class Trainer:
         return (errors * self._weights[timesteps]).mean()
 
     def timesteps(self, rows: int, variants: int) -> torch.Tensor:
-        """Random timesteps, spread evenly over each row's variants."""
+        """Random timesteps, spread evenly over each row's variants; a share of them near pure noise."""
         spread = (torch.arange(variants) + torch.rand(rows, variants)) / variants
+        noisy = torch.rand(rows, variants) < NOISY_TIMESTEPS
+        spread = torch.where(noisy, 0.75 + 0.245 * torch.rand(rows, variants), spread)
         return (spread * 1000).long().clamp(max=999).to(self.device)
 
     def text_ids(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -132,7 +136,7 @@ class Trainer:
         short, long = [], []
         for row, scene in enumerate(self.pool.scenes[i] for i in index):
             for _ in range(variants):
-                question = questions.ask(scene, rng, rng.choice(SHORT_KINDS))
+                question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
                 short.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
             if row < len(index) // 4:
                 question = questions.ask(scene, rng, "description")
@@ -193,17 +197,17 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
     network = LlamaFusion(text, ImageConfig()).to(device)
     network.start_from_text()
     trained = network.image_model.train().requires_grad_(True)
-    average = Average(trained, 0.999)
+    average = Average(trained, 0.998)
     optimizer = torch.optim.AdamW(trained.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     run = Run(runs / "image", {"image": trained, "average": average.module}, optimizer)
     pool, shards = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool), device)
     groups = by_count(pool)
     totals: dict[str, float] = {}
-    torch.manual_seed(seed + run.step)
+    torch.manual_seed(seed + run.step + 7919 * process_number())
     while run.step < steps:
-        rng = random.Random(f"image {seed} {run.step}")
-        most = 1 if run.step < 600 else 2 if run.step < 1500 else 3 if run.step < 2500 else 4
+        rng = random.Random(f"image {seed} {run.step} {process_number()}")
+        most = 1 + sum(run.step >= start for start in (600, 1500, 3500))
         set_rate(optimizer, run.step, steps, peak)
         with torch.autocast(device.type, torch.bfloat16):
             drawn = trainer.draw_loss(pick(groups, batch.drawn, most, rng), rng, batch.draws)
@@ -215,6 +219,7 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
                 loss = loss + NOISE_WEIGHT * 0.5 * changed
                 values["edit"] = changed
         loss.backward()
+        run.average_gradients()
         values["norm"] = torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -255,6 +260,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    join_processes()
     batch = Batch(edited=arguments.edited)
     device = pick_device(arguments.device)
     train(arguments.runs, arguments.steps, batch, arguments.edits_from, arguments.rate, arguments.seed, device)

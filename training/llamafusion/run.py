@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 
 class Average:
@@ -50,7 +50,21 @@ class Run:
             self.step = state["step"]
             print(f"{folder.name}: going on from step {self.step}", flush=True)
 
+    def average_gradients(self) -> None:
+        """With several processes (torchrun): the mean of their gradients, and whether any was asked to end."""
+        if not distributed.is_initialized():
+            return
+        gradients = [p.grad for module in self.modules.values() for p in module.parameters() if p.grad is not None]
+        flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor([float(self._ending)])])
+        distributed.all_reduce(flat)
+        flat /= distributed.get_world_size()
+        for gradient, mean in zip(gradients, flat[:-1].split([g.numel() for g in gradients])):
+            gradient.copy_(mean.view_as(gradient))
+        self._ending = flat[-1].item() > 0
+
     def save(self) -> None:
+        if process_number() > 0:
+            return
         state = {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -60,22 +74,37 @@ class Run:
         os.replace(self.folder / "state.pt.new", self.folder / "state.pt")
         self._saved = time.time()
 
-    def save_if_due(self, seconds: float = 180) -> None:
+    def save_if_due(self, seconds: float = 120) -> None:
         """Saves every few minutes, and before leaving when the process was asked to end."""
         if self._ending or time.time() - self._saved > seconds:
             self.save()
         if self._ending:
+            if distributed.is_initialized():
+                distributed.barrier()
             raise SystemExit(f"{self.folder.name}: saved at step {self.step}")
 
     def _end(self, *_: object) -> None:
         self._ending = True
 
     def log(self, **values: float) -> None:
+        if process_number() > 0:
+            return
         line = {"step": self.step, "seconds": round(time.time() - self._started, 1)}
         line |= {name: round(float(value), 5) for name, value in values.items()}
         with open(self.folder / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
         print(self.folder.name, json.dumps(line), flush=True)
+
+
+def join_processes() -> None:
+    """Joins the other processes that torchrun started, if any: on a CPU two processes beat two threads."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        distributed.init_process_group("gloo")
+
+
+def process_number() -> int:
+    """This process's rank, 0 if it is alone."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, descent: float = 0.15) -> None:

@@ -13,7 +13,14 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from llamafusion.documents import ANSWER_WEIGHT, Row, Sequencer, train_tokenizer
+from llamafusion.network import LlamaFusion
+from llamafusion.patchifier import ImageConfig
 from llamafusion.run import Average, Run, pick_device, set_rate
+from shapes import questions
+from shapes.world import random_scene
+
+DRILLS = 8
+"""Independent questions about each description of a step."""
 
 
 def build_text_model(sequencer: Sequencer) -> LlamaForCausalLM:
@@ -57,6 +64,36 @@ def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) ->
     yield from groups
 
 
+def drill_loss(
+    network: LlamaFusion, sequencer: Sequencer, rng: random.Random, scenes: int, most: int, device: torch.device
+) -> tuple[torch.Tensor, float]:
+    """The loss of short answers about descriptions, and the share of right words.
+
+    The questions about one scene do not see each other: seen together, they answer one another, and the model learns to
+    look there instead of finding out which attribute belongs to which thing.
+    """
+    about = [random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train") for _ in range(scenes)]
+    contexts = [[sequencer.bos, *sequencer.stand_in(scene, rng)] for scene in about]
+    width = max(map(len, contexts))
+    ids = torch.tensor([context + [0] * (width - len(context)) for context in contexts], device=device)
+    real = torch.arange(width, device=device) < torch.tensor([[len(context)] for context in contexts], device=device)
+    _, context = network.text(ids[:, None], None, real)
+    rows = []
+    for scene in about:
+        for _ in range(DRILLS):
+            question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+            rows.append(sequencer.turn(Row(), question.text, question.answer))
+    ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
+    hidden, _ = network.text(ids.unflatten(0, (scenes, DRILLS)), context)
+    kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
+    easy = (weights >= 1) & ~kept
+    hidden = hidden.flatten(0, 1)
+    logits = network.lm_head(hidden[kept]).float()
+    right = (logits.detach().argmax(-1) == targets[kept]).float().mean().item()
+    ends = F.cross_entropy(network.lm_head(hidden[easy]).float(), targets[easy])
+    return F.cross_entropy(logits, targets[kept]) + 0.2 * ends, right
+
+
 def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,10 +103,12 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     model = build_text_model(sequencer).to(device)
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
+    drilled = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step}")
     while run.step < steps:
-        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.82, 0.89))
+        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.86, 0.92))
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
             set_rate(optimizer, run.step, steps, 1.3e-3)
@@ -77,8 +116,10 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
-            losses = F.cross_entropy(logits, targets[kept], reduction="none")
-            loss = (losses * weights[kept]).sum() / weights.sum()
+                losses = F.cross_entropy(logits, targets[kept], reduction="none")
+                drill, right = drill_loss(network, sequencer, rng, 40, most, device)
+            drilled += right / 100
+            loss = (losses * weights[kept]).sum() / weights.sum() + drill
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -89,7 +130,8 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 with torch.no_grad():
                     hits = (logits.argmax(-1) == targets[kept]).float()
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
-                run.log(loss=loss.detach(), written=written, answered=answered, most=most)
+                run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, most=most)
+                drilled = 0.0
             run.save_if_due()
     run.save()
 
@@ -105,8 +147,8 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=8400)
-    parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch")
+    parser.add_argument("--steps", type=int, default=9500)
+    parser.add_argument("--tokens", type=int, default=2048, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="auto")

@@ -306,3 +306,6 @@ _MAKERS: dict[str, Callable[[Scene, random.Random, _Wording], Asked | None]] = {
 
 KINDS = tuple(_MAKERS)
 """Every kind of question."""
+
+SHORT_KINDS = tuple(kind for kind in KINDS if kind != "description")
+"""The kinds with answers of a word or two."""
