@@ -26,6 +26,12 @@ let sources: [Target] = [
         ],
         swiftSettings: strict
     ),
+    .executableTarget(
+        name: "KernelBenchmark",
+        dependencies: ["Tensors"],
+        path: "Benchmarks/kernels/KernelBenchmark",
+        swiftSettings: strict
+    ),
 
     // Requests: from bytes on a socket to jobs.
     .target(

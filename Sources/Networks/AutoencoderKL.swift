@@ -195,8 +195,9 @@ private struct PictureDecoder: Sendable {
 
     /// From there to pixels: the part whose memory grows with the picture.
     func finish(_ hidden: Tensor) -> Tensor {
-        let up = upBlocks.reduce(hidden) { hidden, block in block(hidden) }
-        return convOut(normOut(up, activation: .silu))
+        var up = hidden
+        for block in upBlocks { up = block(consume up) }
+        return convOut(up, normalization: normOut.moments(of: up, activation: .silu))
     }
 }
 

@@ -23,7 +23,20 @@ package struct Convolution: Sendable {
     }
 
     /// [batch, height, width, inputs] → [batch, height / stride, width / stride, outputs]
-    package func callAsFunction(_ x: Tensor, adding residual: Tensor? = nil) -> Tensor {
-        x.convolved(weight, adding: residual)
+    /// - Parameters:
+    ///   - normalization: applied to `x` while it is read
+    ///   - upsampling: reads `x`, then normalised, as if every position were there twice in both directions
+    package func callAsFunction(
+        _ x: Tensor,
+        normalization: GroupNormalization? = nil,
+        upsampling: Bool = false,
+        adding residual: Tensor? = nil
+    ) -> Tensor {
+        x.convolved(weight, normalization: normalization, upsampling: upsampling, adding: residual)
+    }
+
+    /// The same for a 1×1 kernel and a picture that nobody needs afterwards, whose memory is given back on the way.
+    package func project(_ x: consuming Tensor) -> Tensor {
+        x.projected(weight)
     }
 }

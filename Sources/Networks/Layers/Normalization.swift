@@ -35,4 +35,9 @@ package struct GroupNorm: Sendable {
     package func callAsFunction(_ x: Tensor, activation: Activation = .none) -> Tensor {
         x.groupNormalized(groups: groups, weight: weight, bias: bias, epsilon: epsilon, activation: activation)
     }
+
+    /// The same, to be applied by the convolution that reads `x` next.
+    package func moments(of x: Tensor, activation: Activation = .none) -> GroupNormalization {
+        x.groupNormalization(groups: groups, weight: weight, bias: bias, epsilon: epsilon, activation: activation)
+    }
 }

@@ -29,12 +29,14 @@ struct ResnetBlock: Sendable {
 
     /// [batch, height, width, inputs] → [batch, height, width, outputs]
     /// - Parameter time: SiLU of the time embedding, [batch, timeWidth]
-    func callAsFunction(_ x: Tensor, time: Tensor? = nil) -> Tensor {
-        var hidden = conv1(norm1(x, activation: .silu))
+    func callAsFunction(_ x: consuming Tensor, time: Tensor? = nil) -> Tensor {
+        var hidden = conv1(x, normalization: norm1.moments(of: x, activation: .silu))
         if let timeProjection, let time {
             let shift = timeProjection(time.reshaped([time.shape[0], 1, time.shape[1]]))  // [batch, 1, outputs]
             hidden = hidden.addedToRows(shift.reshaped([time.shape[0], shift.shape[2]]))
         }
-        return conv2(norm2(hidden, activation: .silu), adding: shortcut?(x) ?? x)
+        let normalization = norm2.moments(of: hidden, activation: .silu)
+        guard let shortcut else { return conv2(hidden, normalization: normalization, adding: x) }
+        return conv2(hidden, normalization: normalization, adding: shortcut.project(x))
     }
 }

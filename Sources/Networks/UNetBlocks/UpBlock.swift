@@ -34,13 +34,13 @@ struct UpBlock: Sendable {
 
     /// [batch, height, width, inputs] → [batch, 2 × height, 2 × width, outputs]
     /// - Parameter skip: what the down half kept, last first; nil where there is no down half
-    func callAsFunction(_ x: Tensor, time: Tensor? = nil, skip: () -> Tensor? = { nil }) -> Tensor {
+    func callAsFunction(_ x: consuming Tensor, time: Tensor? = nil, skip: () -> Tensor? = { nil }) -> Tensor {
         var hidden = x
         for (layer, resnet) in resnets.enumerated() {
             if let kept = skip() { hidden = .concatenated([hidden, kept], axis: 3) }
-            hidden = resnet(hidden, time: time)
+            hidden = resnet(consume hidden, time: time)
             if !attentions.isEmpty { hidden = attentions[layer](hidden) }
         }
-        return upsampler?(hidden.upsampledNearest2x()) ?? hidden
+        return upsampler?(hidden, upsampling: true) ?? hidden
     }
 }
