@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from llamafusion.documents import BOS, EOS, Sequencer
-from llamafusion.image import build_scheduler, finished_network
+from llamafusion.image import build_scheduler, finished_network, finished_steps
 from llamafusion.network import LlamaFusion
 from llamafusion.vae import finished_vae
 
@@ -45,8 +45,8 @@ def config_json(network: LlamaFusion, sequencer: Sequencer) -> dict[str, object]
     }
 
 
-def export(runs: Path, target: Path, scores: str) -> None:
-    """Writes the whole folder; `scores` is the table of the model card."""
+def export(runs: Path, target: Path, facts: dict[str, str]) -> None:
+    """Writes the whole folder; `facts` fill the model card."""
     network, sequencer, scale = finished_network(runs)
     target.mkdir(parents=True, exist_ok=True)
     (target / "config.json").write_text(json.dumps(config_json(network, sequencer), indent=2) + "\n")
@@ -59,7 +59,11 @@ def export(runs: Path, target: Path, scores: str) -> None:
     vae.register_to_config(scaling_factor=scale)
     vae.half().save_pretrained(target / "vae")
     build_scheduler().save_pretrained(target / "scheduler")
-    (target / "README.md").write_text(CARD.read_text().replace("{scores}", scores.strip()))
+    facts["image_steps"] = f"{finished_steps(runs):,}"
+    card = CARD.read_text()
+    for name, text in facts.items():
+        card = card.replace("{" + name + "}", text.strip())
+    (target / "README.md").write_text(card)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {size / 1e6:.2f} MB, {sum(t.numel() for t in tensors.values())} parameters beside the autoencoder's")
 
@@ -68,10 +72,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--scores", type=Path, help="a Markdown table for the model card")
+    parser.add_argument("--steps", default="50", help="denoising steps named in the model card")
+    parser.add_argument("--guidance", default="3.0", help="guidance named in the model card")
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
     scores = arguments.scores.read_text() if arguments.scores else "Not scored yet."
-    export(arguments.runs, arguments.target, scores)
+    facts = {"scores": scores, "steps": arguments.steps, "guidance": arguments.guidance}
+    export(arguments.runs, arguments.target, facts)
 
 
 if __name__ == "__main__":

@@ -248,11 +248,16 @@ def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
     return network.eval().requires_grad_(False), sequencer, latent_scale(pool)
 
 
+def finished_steps(runs: Path) -> int:
+    """Steps that the image modules of a run have been trained for."""
+    return int(torch.load(runs / "image" / "state.pt", map_location="cpu", weights_only=True)["step"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=1.4e-3)
     parser.add_argument("--edited", type=int, default=0, help="edited pictures in a step")
     parser.add_argument("--edits-from", type=int, default=4000, help="the step at which edits join")
     parser.add_argument("--seed", type=int, default=0)
