@@ -10,6 +10,9 @@ func withServer(
     _ body: (HTTPServer, SocketAddress) async throws -> Void
 ) async throws {
     var settings = HTTPServerSettings(address: .tcp(host: "127.0.0.1", port: 0))
+    // Tests of numerics run beside these on the same cores; only tests of the timeouts themselves may run into one.
+    settings.limits.headerSeconds = 300
+    settings.limits.idleSeconds = 300
     adjust(&settings)
     let server = HTTPServer(settings, handler: handler)
     let address = try server.start()

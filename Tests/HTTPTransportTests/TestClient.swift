@@ -58,7 +58,7 @@ final class TestClient: @unchecked Sendable {
         }
         descriptor = socket(Int32(storage.ss_family), Int32(SOCK_STREAM.rawValue), 0)
         // Long enough for a busy machine; a server that never answers fails the test instead of hanging it.
-        var timeout = timeval(tv_sec: 30, tv_usec: 0)
+        var timeout = timeval(tv_sec: 300, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         let status = withUnsafePointer(to: &storage) { pointer in
