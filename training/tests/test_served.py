@@ -1,0 +1,76 @@
+"""Scoring over HTTP, against a stand-in server that knows the right replies."""
+
+import base64
+import io
+import json
+import threading
+import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from PIL import Image
+
+from shapes.benchmark import ANSWERS, EDITS, SINGLE, Cases
+from shapes.served import Server, ServerError, score
+from shapes.world import Scene, render
+
+CASES = Cases.make(6)
+
+
+def reply_with(scene: Scene) -> dict[str, object]:
+    file = io.BytesIO()
+    Image.fromarray(render(scene)).save(file, "PNG")
+    return {"data": [{"b64_json": base64.b64encode(file.getvalue()).decode()}]}
+
+
+class Oracle(BaseHTTPRequestHandler):
+    """Replies as a perfect model would; refuses what the API refuses."""
+
+    def do_POST(self) -> None:
+        fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status, body = 200, {}
+        if fields.get("model") != "perfect":
+            status, body = 404, {"error": {"message": "no such model", "code": "model_not_found"}}
+        elif self.path == "/v1/images/generations":
+            body = reply_with(next(c.scene for c in CASES.single + CASES.several if c.prompt == fields["prompt"]))
+        elif self.path == "/v1/images/edits":
+            assert fields["images"][0].startswith("data:image/png;base64,")
+            body = reply_with(next(c.edit.result for c in CASES.edits if c.edit.instruction == fields["prompt"]))
+        elif self.path == "/v1/answers":
+            data = base64.b64decode(fields["image"].split(",")[1])
+            shown = Image.open(io.BytesIO(data)).tobytes()
+            cases = (c for c in CASES.questions if render(c.scene).tobytes() == shown)
+            body = {"answer": next(c.question.answer for c in cases if c.question.text == fields["question"])}
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class ServedTests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.listener = HTTPServer(("127.0.0.1", 0), Oracle)
+        cls.url = f"http://127.0.0.1:{cls.listener.server_port}"
+        threading.Thread(target=cls.listener.serve_forever, daemon=True).start()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.listener.shutdown()
+        cls.listener.server_close()
+
+    def test_a_perfect_server_scores_everything(self) -> None:
+        tally = score(Server(self.url, "perfect", 10), CASES, ["draw", "answer", "edit"], {})
+        for name in (f"{SINGLE}: all", f"{ANSWERS}: all", f"{EDITS}: all"):
+            self.assertEqual(tally.share(name), 1.0)
+
+    def test_a_refusal_names_its_status_and_reason(self) -> None:
+        with self.assertRaisesRegex(ServerError, "404.*no such model"):
+            Server(self.url, "other", 10).answer(render(CASES.questions[0].scene), "?")
+
+
+if __name__ == "__main__":
+    unittest.main()
