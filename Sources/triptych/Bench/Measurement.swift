@@ -55,7 +55,7 @@ struct Measurement: Encodable {
             Double(peakMemoryBytes) * 1e-9,
             Double(weightBytes) * 1e-9
         )
-        return "\(name.padding(toLength: 12, withPad: " ", startingAt: 0))\(times)\(rate)\(tokens)  \(memory)"
+        return "\(name.padding(toLength: 16, withPad: " ", startingAt: 0))\(times)\(rate)\(tokens)  \(memory)"
     }
 }
 
