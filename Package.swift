@@ -22,7 +22,8 @@ let sources: [Target] = [
         name: "triptych",
         dependencies: [
             "ServerAPI", "HTTPTransport", "HTTPMessages", "Serving", "Settings", "Pipelines", "Networks", "Checkpoints",
-            "Images", "Tensors", argumentParser, logging,
+            "HTTPClient", "Images", "Tensors", argumentParser,
+            logging,
         ],
         swiftSettings: strict
     ),
@@ -58,6 +59,7 @@ let sources: [Target] = [
     .target(name: "Tensors", dependencies: ["CTriptychKernels", "COpenBLAS"], swiftSettings: strict),
 
     // What both need.
+    .target(name: "HTTPClient", swiftSettings: strict),
     .target(name: "StrictJSON", swiftSettings: strict),
 
     // C: our kernels, a shim, and system libraries.

@@ -18,6 +18,19 @@ enum PictureFiles {
         }
     }
 
+    /// Files as data URIs: whoever reads them sees from the bytes what they are.
+    /// - Throws: `CommandFailure` naming the file.
+    static func dataURIs(_ paths: [String]) throws -> [String] {
+        try paths.map { path in
+            do {
+                let data = try Data(contentsOf: URL(fileURLWithPath: path))
+                return "data:image/*;base64," + data.base64EncodedString()
+            } catch {
+                throw CommandFailure("\(path): \(error.localizedDescription)")
+            }
+        }
+    }
+
     /// The format that a file name asks for.
     /// - Throws: `CommandFailure` for any other ending than .png, .jpg, .jpeg and .webp.
     static func format(of path: String) throws -> ImageFormat {

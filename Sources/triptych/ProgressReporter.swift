@@ -8,14 +8,19 @@ struct ProgressReporter {
     private var lastLine = ""
 
     mutating func report(_ progress: RunProgress) {
-        let stage = progress.stage.rawValue.replacing("_", with: " ")
+        report(stage: progress.stage.rawValue, step: progress.step, steps: progress.steps)
+    }
+
+    /// - Parameter stage: what the next step belongs to, words joined by underscores
+    mutating func report(stage: String, step: Int, steps: Int) {
+        let stage = stage.replacing("_", with: " ")
+        let fraction = steps > 0 ? min(1, max(0, Double(step) / Double(steps))) : 0
         if isTerminal {
-            let filled = Int(progress.fraction * Double(Self.barWidth))
+            let filled = Int(fraction * Double(Self.barWidth))
             let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: Self.barWidth - filled)
-            write("\r\u{1B}[K\(bar) \(progress.step)/\(progress.steps) \(stage)")
+            write("\r\u{1B}[K\(bar) \(step)/\(steps) \(stage)")
         } else {
-            let tenth = Int(progress.fraction * 10)
-            let line = "\(stage): \(tenth * 10) %"
+            let line = "\(stage): \(Int(fraction * 10) * 10) %"
             if line != lastLine { write(line + "\n") }
             lastLine = line
         }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// The command line: `triptych serve | generate | ask | models | check | bench`.
+/// The command line: `triptych serve | generate | ask | models | check | jobs | bench`.
 @main
 struct Triptych: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -9,7 +9,7 @@ struct Triptych: AsyncParsableCommand {
         abstract: "Serves unified multimodal models on CPUs: prompts to pictures, pictures and questions to answers.",
         subcommands: [
             ServeCommand.self, GenerateCommand.self, AskCommand.self, ModelsCommand.self, CheckCommand.self,
-            BenchCommand.self,
+            JobsCommand.self, BenchCommand.self,
         ]
     )
 

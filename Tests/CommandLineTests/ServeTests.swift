@@ -10,87 +10,6 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// A server with one golden model, on a port of its own.
-    private final class Server {
-        let process = Process()
-        let url: URL
-
-        init(in folder: URL, model: String = "llamafusion") throws {
-            let config = folder.appending(path: "triptych.yaml"), log = folder.appending(path: "log")
-            let path = GoldenData.folder.appending(path: "\(model)/checkpoint").path
-            try Data(
-                """
-                server: {port: 0}
-                jobs: {path: jobs.sqlite}
-                models: [{name: golden, family: llamafusion, path: "\(path)"}]
-                """.utf8
-            ).write(to: config)
-            try Data().write(to: log)
-            process.executableURL = try CommandLineProgram.executable()
-            process.arguments = ["serve", "--config", config.path]
-            process.standardError = try FileHandle(forWritingTo: log)
-            process.standardInput = FileHandle.nullDevice
-            try process.run()
-            url = try Self.address(in: log, of: process)
-        }
-
-        deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-
-        /// Waits for the line that says where the server listens.
-        private static func address(in log: URL, of process: Process) throws -> URL {
-            for _ in 0..<600 where process.isRunning {
-                let text = try String(contentsOf: log, encoding: .utf8)
-                if let match = text.firstMatch(of: /on (http:\/\/[0-9.:]+)\./) {
-                    return try #require(URL(string: String(match.1)))
-                }
-                usleep(100_000)
-            }
-            throw ServerFailure(description: try String(contentsOf: log, encoding: .utf8))
-        }
-
-        func ends(with signal: Int32) -> Int32 {
-            kill(process.processIdentifier, signal)
-            process.waitUntilExit()
-            return process.terminationStatus
-        }
-
-        func send(
-            _ method: String,
-            _ path: String,
-            _ body: [String: any Sendable]? = nil,
-            prefer: String? = nil
-        ) async throws -> (status: Int, data: Data) {
-            var request = URLRequest(url: try #require(URL(string: path, relativeTo: url)))
-            request.httpMethod = method
-            if let body {
-                request.httpBody = try JSONSerialization.data(withJSONObject: body)
-                request.setValue("application/json", forHTTPHeaderField: "Content-Type")
-            }
-            if let prefer { request.setValue(prefer, forHTTPHeaderField: "Prefer") }
-            let (data, response) = try await URLSession.shared.data(for: request)
-            return (try #require(response as? HTTPURLResponse).statusCode, data)
-        }
-
-        func json(_ data: Data) throws -> [String: any Sendable] {
-            try #require(JSONSerialization.jsonObject(with: data) as? [String: any Sendable])
-        }
-
-        /// Polls a job until it has finished.
-        func finished(_ id: String) async throws -> [String: any Sendable] {
-            for _ in 0..<600 {
-                let job = try json(await send("GET", "/v1/jobs/\(id)").data)
-                let status = try #require(job["status"] as? String)
-                if status != "queued", status != "in_progress" { return job }
-                try await Task.sleep(for: .milliseconds(100))
-            }
-            throw ServerFailure(description: "job \(id) does not finish")
-        }
-    }
-
-    private struct ServerFailure: Error {
-        var description: String
-    }
-
     private func generation(_ golden: GoldenCase) throws -> [String: any Sendable] {
         [
             "prompt": try golden.string("prompt"), "seed": try golden.integer("seed"),
@@ -111,7 +30,7 @@ import Testing
 
     @Test func generation_returnsTheReferencePictureAndTheServerStopsCleanly() async throws {
         let golden = try GoldenCase("llamafusion/cases/text_to_image")
-        let server = try Server(in: folder.url)
+        let server = try ServerProgram(in: folder.url)
         #expect(try await server.send("GET", "/healthz").status == 200)
         #expect(try await server.send("GET", "/readyz").status == 200)
 
@@ -124,7 +43,7 @@ import Testing
     }
 
     @Test func edit_andAnswer_readThePictureOfTheRequest() async throws {
-        let server = try Server(in: folder.url)
+        let server = try ServerProgram(in: folder.url)
         let golden = try GoldenCase("llamafusion/cases/edit")
         let source = try Data(contentsOf: golden.folder.appending(path: "source.png"))
         let uri = "data:image/png;base64," + source.base64EncodedString()
@@ -144,7 +63,7 @@ import Testing
 
     @Test func asynchronousJob_isPolledAndItsPictureFetched() async throws {
         let golden = try GoldenCase("llamafusion/cases/text_to_image")
-        let server = try Server(in: folder.url)
+        let server = try ServerProgram(in: folder.url)
         let reply = try await server.send(
             "POST",
             "/v1/images/generations",
@@ -164,7 +83,7 @@ import Testing
     @Test(arguments: [SIGKILL, SIGTERM])
     func acceptedJob_runsOnAfterTheProcessEnded(signal: Int32) async throws {
         let golden = try GoldenCase("llamafusion/cases/text_to_image")
-        let first = try Server(in: folder.url)
+        let first = try ServerProgram(in: folder.url)
         var long = try generation(golden)
         long["num_inference_steps"] = 1000
         long["n"] = 8
@@ -178,7 +97,7 @@ import Testing
         #expect(ids.count == 2)
         _ = first.ends(with: signal)
 
-        let second = try Server(in: folder.url)
+        let second = try ServerProgram(in: folder.url)
         // Newest first: the short job is the one whose picture the reference has.
         let job = try await second.finished(ids[0])
         #expect(job["status"] as? String == "completed")

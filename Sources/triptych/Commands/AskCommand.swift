@@ -3,7 +3,7 @@ import Pipelines
 import Settings
 
 /// `triptych ask`: a question, and perhaps pictures, to an answer on standard output.
-struct AskCommand: ParsableCommand {
+struct AskCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ask",
         abstract: "Answers a question, about pictures or text."
@@ -30,6 +30,9 @@ struct AskCommand: ParsableCommand {
     @Flag(help: "Print text, token ids and usage as JSON.")
     var json = false
 
+    @Option(help: "Ask this server instead of this process; its JSON has no token ids.")
+    var server: String?
+
     @OptionGroup var configuration: ConfigurationOptions
 
     func validate() throws {
@@ -42,13 +45,22 @@ struct AskCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
+        let report = if let server { try await report(from: RemoteServer(server)) } else { try report() }
+        if json {
+            try Console.print(json: report)
+        } else {
+            Console.print(report.text)
+        }
+    }
+
+    /// In this process.
+    private func report() throws -> Report {
         let settings = try configuration.settings()
         settings.configureCompute()
-        let images = try PictureFiles.read(image, maxPixels: settings.images.maxPixels)
         let request = AnswerRequest(
             question: question,
-            images: images,
+            images: try PictureFiles.read(image, maxPixels: settings.images.maxPixels),
             maxTokens: maxTokens,
             sampling: TokenSampling(temperature: temperature),
             seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max))
@@ -58,16 +70,26 @@ struct AskCommand: ParsableCommand {
         guard case .answer(let answer, let usage) = result else {
             throw CommandFailure("\(model) answered with a picture; use triptych generate")
         }
-        if json {
-            try Console.print(json: Report(text: answer.text, tokenIds: answer.tokenIDs, usage: usage))
-        } else {
-            Console.print(answer.text)
-        }
+        return Report(text: answer.text, tokenIds: answer.tokenIDs, usage: usage)
+    }
+
+    /// By a server.
+    private func report(from server: RemoteServer) async throws -> Report {
+        let request = RemoteQuestion(
+            model: model,
+            images: try PictureFiles.dataURIs(image),
+            question: question,
+            maxTokens: maxTokens,
+            temperature: temperature,
+            seed: seed
+        )
+        let reply: RemoteQuestion.Reply = try await server.result(of: request, at: "/v1/answers")
+        return Report(text: reply.answer, usage: reply.usage)
     }
 
     private struct Report: Encodable {
         var text: String
-        var tokenIds: [Int]
+        var tokenIds: [Int]?
         var usage: TokenUsage
     }
 }

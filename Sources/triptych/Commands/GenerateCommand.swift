@@ -5,7 +5,7 @@ import Pipelines
 import Settings
 
 /// `triptych generate`: a prompt, and perhaps pictures, to pictures in files.
-struct GenerateCommand: ParsableCommand {
+struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
         abstract: "Draws pictures from a prompt, or edits pictures by one."
@@ -47,6 +47,9 @@ struct GenerateCommand: ParsableCommand {
     @Flag(help: "Print files, seed and timings as JSON.")
     var json = false
 
+    @Option(help: "Let this server draw instead of this process.")
+    var server: String?
+
     @OptionGroup var configuration: ConfigurationOptions
 
     func validate() throws {
@@ -65,15 +68,33 @@ struct GenerateCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let format = try PictureFiles.format(of: output)
+        let drawn = if let server { try await drawing(format, by: RemoteServer(server)) } else { try drawing(format) }
+        let files = PictureFiles.names(output, count: drawn.pictures.count)
+        for (picture, file) in zip(drawn.pictures, files) { try PictureFiles.write(picture.file, to: file) }
+        if json {
+            let seed = drawn.pictures.first?.seed ?? 0
+            try Console.print(json: Report(files: files, seed: seed, timings: drawn.timings))
+        } else {
+            for (picture, file) in zip(drawn.pictures, files) { Console.print("\(file) (seed \(picture.seed))") }
+        }
+    }
+
+    /// Encoded pictures and where the time went.
+    private struct Drawing {
+        var pictures: [(file: Data, seed: UInt64)]
+        var timings: [String: Double]
+    }
+
+    /// In this process.
+    private func drawing(_ format: ImageFormat) throws -> Drawing {
         let settings = try configuration.settings()
         settings.configureCompute()
-        let images = try PictureFiles.read(image, maxPixels: settings.images.maxPixels)
         let request = GenerationRequest(
             prompt: prompt,
             negativePrompt: negativePrompt,
-            images: images,
+            images: try PictureFiles.read(image, maxPixels: settings.images.maxPixels),
             count: count,
             size: size,
             seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)),
@@ -86,15 +107,29 @@ struct GenerateCommand: ParsableCommand {
         guard case .pictures(let pictures, _) = result else {
             throw CommandFailure("\(model) answered with text instead of a picture")
         }
-        let files = PictureFiles.names(output, count: pictures.count)
-        for (picture, file) in zip(pictures, files) {
-            try PictureFiles.write(picture.image.encoded(as: format), to: file)
-        }
-        if json {
-            try Console.print(json: Report(files: files, seed: request.seed, timings: run.timings))
-        } else {
-            for (picture, file) in zip(pictures, files) { Console.print("\(file) (seed \(picture.seed))") }
-        }
+        return Drawing(
+            pictures: try pictures.map { (try $0.image.encoded(as: format), $0.seed) },
+            timings: run.timings
+        )
+    }
+
+    /// By a server.
+    private func drawing(_ format: ImageFormat, by server: RemoteServer) async throws -> Drawing {
+        let request = RemoteGeneration(
+            model: model,
+            prompt: prompt,
+            negativePrompt: negativePrompt,
+            images: try PictureFiles.dataURIs(image),
+            n: count,
+            size: size.map { "\($0.width)x\($0.height)" },
+            seed: seed,
+            numInferenceSteps: steps,
+            guidanceScale: guidance,
+            imageGuidanceScale: imageGuidance,
+            outputFormat: format.rawValue
+        )
+        let reply: RemoteGeneration.Reply = try await server.result(of: request, at: "/v1/images/generations")
+        return Drawing(pictures: reply.data.map { ($0.b64Json, $0.seed) }, timings: reply.timings)
     }
 
     private struct Report: Encodable {
