@@ -27,8 +27,16 @@ package protocol PipelineRun: Sendable {
     /// - Returns: the result after the last step, nil before.
     mutating func advance() throws -> RunResult?
 
+    /// What the last step added to a reply; of a run that was just resumed, everything that was added before. Only chat
+    /// has news: by the last step they have told all that is in the result.
+    var news: [ReplyNews] { get }
+
     /// The state between two steps as bytes for `Pipeline.resume(_:from:)`.
     func archivedState() throws -> Data
+}
+
+extension PipelineRun {
+    package var news: [ReplyNews] { [] }
 }
 
 /// What a run is doing: `step` of `steps` are finished and the next one belongs to `stage`.
@@ -62,6 +70,7 @@ package struct RunProgress: Codable, Sendable, Equatable {
 package enum RunRequest: Codable, Sendable, Equatable {
     case generation(GenerationRequest)
     case answer(AnswerRequest)
+    case chat(ChatRequest)
 }
 
 /// Draw pictures from a prompt, from pictures, or from both.
@@ -151,6 +160,19 @@ package struct TokenSampling: Codable, Sendable, Equatable {
         self.topP = topP
         self.topK = topK
     }
+
+    /// - Throws: `PipelineError.invalidRequest`
+    func check() throws {
+        guard temperature.isFinite, temperature >= 0 else {
+            throw PipelineError.invalidRequest(field: "temperature", reason: "must not be negative")
+        }
+        guard topP > 0, topP <= 1 else {
+            throw PipelineError.invalidRequest(field: "top_p", reason: "must be above 0 and at most 1")
+        }
+        guard topK.map({ $0 >= 1 }) ?? true else {
+            throw PipelineError.invalidRequest(field: "top_k", reason: "must be at least 1")
+        }
+    }
 }
 
 /// Width and height in pixels.
@@ -168,10 +190,12 @@ package struct PictureSize: Codable, Sendable, Equatable, Hashable {
 package enum RunResult: Sendable, Equatable {
     case pictures([GeneratedPicture], usage: TokenUsage)
     case answer(GeneratedAnswer, usage: TokenUsage)
+    /// As many replies as were asked for.
+    case replies([ChatReply], usage: TokenUsage)
 }
 
 /// One picture and the seed that draws it again.
-package struct GeneratedPicture: Sendable, Equatable {
+package struct GeneratedPicture: Codable, Sendable, Equatable {
     package var image: PixelImage
     package var seed: UInt64
 

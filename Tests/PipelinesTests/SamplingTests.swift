@@ -44,16 +44,25 @@ import Testing
 }
 
 @Suite struct StopStringsTests {
-    @Test func text_endsBeforeTheEarliestStop() {
+    private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
+
+    @Test func earliestStop_isFound() {
         let stop = StopStrings(["END", "\n\n"])
-        #expect(stop.textBeforeStop(in: "one two") == nil)
-        #expect(stop.textBeforeStop(in: "one\n\ntwo END") == "one")
-        #expect(stop.textBeforeStop(in: "END") == "")
+        #expect(stop.firstIndex(in: scalars("one two")) == nil)
+        #expect(stop.firstIndex(in: scalars("one\n\ntwo END")) == 3)
+        #expect(stop.firstIndex(in: scalars("END")) == 0)
+    }
+
+    @Test func begunStop_isTheLongest() {
+        let stop = StopStrings(["END", "aab", "x"])
+        for (text, count) in [("", 0), ("E", 1), ("the EN", 2), ("END", 0), ("aa", 2), ("aaa", 2), ("x", 0)] {
+            #expect(stop.begunCount(atEndOf: scalars(text)) == count, "\(text)")
+        }
     }
 
     @Test func scalars_areComparedAsTheyAre() {
-        #expect(StopStrings(["e"]).textBeforeStop(in: "re\u{301}sume") == "r")
-        #expect(StopStrings(["é"]).textBeforeStop(in: "re\u{301}") == nil)
+        #expect(StopStrings(["e"]).firstIndex(in: scalars("re\u{301}sume")) == 1)
+        #expect(StopStrings(["é"]).firstIndex(in: scalars("re\u{301}")) == nil)
     }
 }
 

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A model that computes nothing: pictures of one colour, answers that repeat the question, in as many steps as asked.
 ///
-/// A prompt or question of `refuse` is refused as a request, one of `fail` fails in its second step.
+/// A reply to a conversation is a `FakeReply`. A prompt, question or message of `refuse` is refused as a request, one of `fail` fails in its second step.
 package final class FakePipeline: Pipeline {
     package let description: ModelDescription
     /// Steps wait here before they end.
@@ -43,10 +43,15 @@ package final class FakePipeline: Pipeline {
     package var resumed: Int { resumptions.withLock(\.self) }
 
     package func run(for request: RunRequest) throws -> any PipelineRun {
-        try makeRun(request, step: 0)
+        if case .chat(let request) = request { return try Choices(request, makeReply: makeReply) }
+        return try makeRun(request, step: 0)
     }
 
     package func resume(_ request: RunRequest, from state: Data) throws -> any PipelineRun {
+        if case .chat(let request) = request {
+            resumptions.withLock { $0 += 1 }
+            return try Choices(request, from: state, makeReply: makeReply)
+        }
         guard let step = Int(String(decoding: state, as: UTF8.self)) else {
             throw PipelineError.invalidState(reason: "not a step")
         }
@@ -54,17 +59,31 @@ package final class FakePipeline: Pipeline {
         return try makeRun(request, step: step)
     }
 
+    @Sendable
+    private func makeReply(_ request: ChatRequest, state: Data?) throws -> any PipelineRun {
+        let text = request.turns.last?.text ?? ""
+        guard text != "refuse" else { throw PipelineError.invalidRequest(field: "messages", reason: "too long") }
+        let step = state.flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
+        return FakeReply(request, step: step) { [self] step in
+            compute(text)
+            if text == "fail", step == 1 { throw FakeFailure() }
+        }
+    }
+
+    private func compute(_ text: String) {
+        gate.pass(text)
+        journal.withLock { $0.append(text) }
+    }
+
     private func makeRun(_ request: RunRequest, step: Int) throws -> FakeRun {
         let (text, steps): (String, Int) =
             switch request {
             case .generation(let request): (request.prompt, request.steps ?? description.defaults.steps)
             case .answer(let request): (request.question, request.maxTokens)
+            case .chat: preconditionFailure("a reply is a FakeReply")
             }
         guard text != "refuse" else { throw PipelineError.invalidRequest(field: "size", reason: "too large") }
-        return FakeRun(request: request, text: text, step: step, steps: steps) { [self] in
-            gate.pass(text)
-            journal.withLock { $0.append(text) }
-        }
+        return FakeRun(request: request, text: text, step: step, steps: steps) { [self] in compute(text) }
     }
 }
 
@@ -116,6 +135,7 @@ private struct FakeRun: PipelineRun {
                 },
                 usage: usage
             )
+        case .chat: preconditionFailure("a reply is a FakeReply")
         }
     }
 }

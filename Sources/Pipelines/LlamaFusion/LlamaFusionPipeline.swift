@@ -46,6 +46,7 @@ package struct LlamaFusionPipeline: Pipeline {
         switch request {
         case .generation(let request): try drawing(request)
         case .answer(let request): try answering(request)
+        case .chat(let request): try Choices(request, makeReply: replying)
         }
     }
 
@@ -59,6 +60,8 @@ package struct LlamaFusionPipeline: Pipeline {
             var run = try answering(request)
             try run.restore(state)
             return run
+        case .chat(let request):
+            return try Choices(request, from: state, makeReply: replying)
         }
     }
 
@@ -112,7 +115,7 @@ package struct LlamaFusionPipeline: Pipeline {
     private func check(_ request: GenerationRequest) throws {
         let size = model.pictureSize
         try require(!request.prompt.isEmpty || !request.images.isEmpty, "prompt", "may be empty only with pictures")
-        try check(request.images)
+        try check(request.images, field: "images")
         try require((1...8).contains(request.count), "n", "must be 1…8")
         try require((1...1000).contains(request.steps ?? 1), "num_inference_steps", "must be 1…1000")
         try require(request.size ?? size == size, "size", "this model draws \(size.width)x\(size.height)")
@@ -123,35 +126,64 @@ package struct LlamaFusionPipeline: Pipeline {
         }
     }
 
-    // MARK: Answers
+    // MARK: Text
 
-    func answering(_ request: AnswerRequest) throws -> LlamaFusionAnswering {
-        try check(request)
-        var prompt = opening(pictures: request.images.count)
-        prompt.append(try model.encode(request.question))
-        let length = model.length(of: prompt)
-        guard length < model.config.text.contextLength else {
-            throw PipelineError.invalidRequest(
-                field: "question",
-                reason: "\(length) tokens; the model holds \(model.config.text.contextLength) with its answer"
-            )
-        }
-        return LlamaFusionAnswering(model, request, prompt: prompt)
-    }
-
-    private func check(_ request: AnswerRequest) throws {
-        let sampling = request.sampling
+    /// A question is a conversation of one turn: `bos boi … eoi question`.
+    func answering(_ request: AnswerRequest) throws -> LlamaFusionReplying {
         try require(
             !request.question.isEmpty || !request.images.isEmpty,
             "question",
             "may be empty only with a picture"
         )
-        try check(request.images)
-        try require(request.maxTokens >= 1, "max_tokens", "must be at least 1")
-        try require(sampling.temperature.isFinite && sampling.temperature >= 0, "temperature", "must not be negative")
-        try require(sampling.topP > 0 && sampling.topP <= 1, "top_p", "must be above 0 and at most 1")
-        try require(sampling.topK.map { $0 >= 1 } ?? true, "top_k", "must be at least 1")
-        try require(request.stop.allSatisfy { !$0.isEmpty }, "stop", "must not hold an empty string")
+        let conversation = ChatRequest(request)
+        try conversation.check()
+        return try replying(to: .answer(request), conversation, fields: ("question", "images"))
+    }
+
+    /// One reply to a conversation.
+    @Sendable
+    private func replying(_ request: ChatRequest, from state: Data?) throws -> any PipelineRun {
+        try require(request.modalities?.contains(.text) ?? true, "modalities", "this model replies in text")
+        var run = try replying(to: .chat(request), request, fields: ("messages", "messages"))
+        if let state { try run.restore(state) }
+        return run
+    }
+
+    /// - Parameter fields: what the request calls its texts and its pictures
+    private func replying(
+        to original: RunRequest,
+        _ request: ChatRequest,
+        fields: (texts: String, images: String)
+    ) throws -> LlamaFusionReplying {
+        try check(request.images, field: fields.images)
+        let (prompt, images) = try prompt(of: request.turns, field: fields.texts)
+        let length = model.length(of: prompt)
+        try require(
+            length < model.config.text.contextLength,
+            fields.texts,
+            "\(length) tokens; the model holds \(model.config.text.contextLength) with its reply"
+        )
+        return LlamaFusionReplying(model, original, request, prompt: prompt, images: images)
+    }
+
+    /// bos, then the turns with a newline between them, never the tokenizer's chat template; pictures stand as in every
+    /// other sequence.
+    private func prompt(of turns: [ChatTurn], field: String) throws -> (FusionSequence, images: [PixelImage]) {
+        var prompt = opening(pictures: 0)
+        var images: [PixelImage] = []
+        for (index, turn) in turns.enumerated() {
+            // On its own: behind punctuation it would become part of another token.
+            if index > 0 { prompt.append(try model.encode("\n")) }
+            for part in try turn.arranged(field: field) {
+                switch part {
+                case .text(let text): prompt.append(try model.encode(text))
+                case .picture(let image):
+                    prompt.append(model.sequence(picture: images.count))
+                    images.append(image)
+                }
+            }
+        }
+        return (prompt, images)
     }
 
     // MARK: Both
@@ -164,9 +196,9 @@ package struct LlamaFusionPipeline: Pipeline {
         return sequence
     }
 
-    private func check(_ images: [PixelImage]) throws {
+    private func check(_ images: [PixelImage], field: String) throws {
         let most = description.limits.maximumImages
-        try require(images.count <= most, "images", "this model reads at most \(most)")
+        try require(images.count <= most, field, "this model reads at most \(most) pictures")
     }
 
     private func require(_ condition: Bool, _ field: String, _ reason: String) throws {

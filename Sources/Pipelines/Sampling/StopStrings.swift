@@ -1,22 +1,23 @@
-/// Ends a reply before the first of the client's stop strings.
-struct StopStrings {
-    private let strings: [String]
+/// The client's stop strings: a reply ends before the first of them.
+///
+/// Compared by Unicode scalars: what a tokenizer writes is not normalised.
+struct StopStrings: Sendable {
+    private let strings: [[Unicode.Scalar]]
 
     init(_ strings: [String]) {
-        self.strings = strings
+        self.strings = strings.map { Array($0.unicodeScalars) }
     }
 
-    var isEmpty: Bool { strings.isEmpty }
+    /// Where the earliest stop string begins.
+    func firstIndex(in text: [Unicode.Scalar]) -> Int? {
+        strings.compactMap { text.firstRange(of: $0)?.lowerBound }.min()
+    }
 
-    /// The text before the earliest stop string, nil where there is none. Compared by Unicode scalars: what a
-    /// tokenizer writes is not normalised.
-    func textBeforeStop(in text: String) -> String? {
-        let scalars = Array(text.unicodeScalars)
-        let first = strings.compactMap { scalars.firstRange(of: Array($0.unicodeScalars))?.lowerBound }.min()
-        return first.map { end in
-            var kept = String.UnicodeScalarView()
-            kept.append(contentsOf: scalars[..<end])
-            return String(kept)
-        }
+    /// How many scalars at the end of the text may be the beginning of a stop string.
+    func begunCount(atEndOf text: [Unicode.Scalar]) -> Int {
+        strings.map { string in
+            let longest = min(string.count - 1, text.count)
+            return stride(from: longest, to: 0, by: -1).first { text.suffix($0).elementsEqual(string.prefix($0)) } ?? 0
+        }.max() ?? 0
     }
 }

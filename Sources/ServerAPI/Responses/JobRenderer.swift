@@ -42,6 +42,7 @@ struct JobRenderer {
                 "created": .seconds(job.createdAt), "model": .string(job.model), "data": .array(data),
                 "usage": Self.usage(usage), "timings": Self.timings(job),
             ]
+        case .replies(let replies, _, let usage): return completion(replies, usage, of: finished)
         case nil: preconditionFailure("\(job.id) is \(job.status) and has no result")
         }
     }
@@ -51,8 +52,7 @@ struct JobRenderer {
         if finished.job.delivery?.form == .url {
             object["url"] = .string(origin + Self.contentPath(of: finished.job.id, index: index))
         } else {
-            let bytes = finished.pictures.indices.contains(index) ? finished.pictures[index] : Data()
-            object["b64_json"] = .string(bytes.base64EncodedString())
+            object["b64_json"] = .string(finished.file(at: index).base64EncodedString())
         }
         object["seed"] = .number(record.seed)
         object["width"] = .number(record.width)
@@ -68,7 +68,7 @@ struct JobRenderer {
     }
 
     /// Seconds waited, seconds computed by stage, and seconds from submission to result.
-    private static func timings(_ job: Job) -> JSONValue {
+    static func timings(_ job: Job) -> JSONValue {
         var timings: JSONObject = [:]
         if let started = job.startedAt { timings["queued"] = .rounded(started.timeIntervalSince(job.createdAt)) }
         for stage in job.timings.stages { timings[stage.stage.rawValue] = .rounded(stage.seconds) }
@@ -86,7 +86,6 @@ struct JobRenderer {
         let job = view.job
         let isComplete = job.status == .completed
         let path = Self.path(of: job.id)
-        let hasPictures = job.kind != .answer
         return [
             "id": .string(job.id.rawValue),
             "object": "job",
@@ -108,7 +107,7 @@ struct JobRenderer {
             "error": job.failure.map { APIError($0).json } ?? nil,
             "urls": [
                 "self": .string(path), "events": .string(path + "/events"), "cancel": .string(path + "/cancel"),
-                "content": hasPictures ? .string(Self.contentPath(of: job.id, index: 0)) : nil,
+                "content": job.mayHavePictures ? .string(Self.contentPath(of: job.id, index: 0)) : nil,
             ],
         ]
     }
@@ -116,6 +115,19 @@ struct JobRenderer {
     private static func request(_ job: Job) -> JSONValue {
         guard let summary = job.requestSummary else { return .null }
         return (try? JSONValue(parsing: Array(summary.utf8), rules: .requests)) ?? .null
+    }
+}
+
+extension FinishedJob {
+    /// The bytes of a picture's file; none where the store has lost it.
+    func file(at index: Int) -> Data { pictures.indices.contains(index) ? pictures[index] : Data() }
+}
+
+extension Job {
+    /// Whether there are pictures to be had from the job, now or at its end. What a reply holds is known at its end.
+    fileprivate var mayHavePictures: Bool {
+        if case .replies(_, let pictures, _) = result { return !pictures.isEmpty }
+        return kind == .generation || kind == .edit
     }
 }
 

@@ -29,7 +29,7 @@ package struct JobID: RawRepresentable, Codable, Sendable, Hashable, CustomStrin
 /// A request on its way to a result, as everybody may see it at one moment.
 package struct Job: Codable, Sendable, Equatable, Identifiable {
     package enum Kind: String, Codable, Sendable, CaseIterable {
-        case generation, edit, answer
+        case generation, edit, answer, chat
     }
 
     package enum Status: String, Codable, Sendable, CaseIterable {
@@ -109,6 +109,8 @@ package struct IdempotencyKey: Codable, Sendable, Equatable {
 package enum JobResult: Codable, Sendable, Equatable {
     case pictures([PictureRecord], usage: TokenUsage)
     case answer(AnswerRecord, usage: TokenUsage)
+    /// - Parameter pictures: those of all replies, in the order in which the store has them
+    case replies([ReplyRecord], pictures: [PictureRecord], usage: TokenUsage)
 }
 
 /// One stored picture.
@@ -134,6 +136,32 @@ package struct AnswerRecord: Codable, Sendable, Equatable {
         self.text = text
         self.tokenIDs = tokenIDs
         self.finishReason = finishReason
+    }
+}
+
+/// One stored reply of text and pictures.
+package struct ReplyRecord: Codable, Sendable, Equatable {
+    package enum Part: Codable, Sendable, Equatable {
+        case text(String)
+        /// The picture that the store has at this place.
+        case picture(index: Int)
+    }
+
+    package let parts: [Part]
+    package let tokenIDs: [Int]
+    package let finishReason: GeneratedAnswer.FinishReason
+    package let scores: [TokenScore]?
+
+    package init(
+        parts: [Part],
+        tokenIDs: [Int],
+        finishReason: GeneratedAnswer.FinishReason,
+        scores: [TokenScore]?
+    ) {
+        self.parts = parts
+        self.tokenIDs = tokenIDs
+        self.finishReason = finishReason
+        self.scores = scores
     }
 }
 

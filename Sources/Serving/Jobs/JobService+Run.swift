@@ -160,17 +160,22 @@ extension JobService {
     }
 
     private func stored(_ result: RunResult, delivery: PictureDelivery?) throws -> (JobResult, [Data]) {
+        let delivery = delivery ?? PictureDelivery(format: .png, quality: 100, form: .base64)
+        func record(_ picture: GeneratedPicture) -> PictureRecord {
+            PictureRecord(seed: picture.seed, width: picture.image.width, height: picture.image.height)
+        }
         switch result {
         case .answer(let answer, let usage):
             let record = AnswerRecord(text: answer.text, tokenIDs: answer.tokenIDs, finishReason: answer.finishReason)
             return (.answer(record, usage: usage), [])
         case .pictures(let pictures, let usage):
-            let delivery = delivery ?? PictureDelivery(format: .png, quality: 100, form: .base64)
-            let records = pictures.map {
-                PictureRecord(seed: $0.seed, width: $0.image.width, height: $0.image.height)
-            }
-            let files = try pictures.map { try $0.image.encoded(as: delivery.format, quality: delivery.quality) }
-            return (.pictures(records, usage: usage), files)
+            return (.pictures(pictures.map(record), usage: usage), try pictures.map(delivery.file(of:)))
+        case .replies(let replies, let usage):
+            var pictures: [GeneratedPicture] = []
+            let records = replies.map { ReplyRecord($0, pictures: &pictures) }
+            return (
+                .replies(records, pictures: pictures.map(record), usage: usage), try pictures.map(delivery.file(of:))
+            )
         }
     }
 
@@ -190,6 +195,26 @@ extension JobService {
         ]
         if let failure = job.failure { metadata["reason"] = "\(failure.reason.rawValue): \(failure.message)" }
         logger.log(level: job.status == .failed ? .error : .info, "job finished", metadata: metadata)
+    }
+}
+
+extension ReplyRecord {
+    /// - Parameter pictures: the reply's are added to it
+    init(_ reply: ChatReply, pictures: inout [GeneratedPicture]) {
+        let parts = reply.parts.map { part in
+            switch part {
+            case .text(let text): return Part.text(text)
+            case .picture(let picture):
+                pictures.append(picture)
+                return Part.picture(index: pictures.count - 1)
+            }
+        }
+        self.init(
+            parts: parts,
+            tokenIDs: reply.tokenIDs,
+            finishReason: reply.finishReason,
+            scores: reply.scores
+        )
     }
 }
 

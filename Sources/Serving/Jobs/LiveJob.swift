@@ -21,7 +21,8 @@ struct LiveJob {
         self.lease = lease
     }
 
-    var lane: StepSchedule.Lane { job.kind == .answer ? .short : .long }
+    /// A reply may hold pictures, but not every model's can, and none has more steps than a picture.
+    var lane: StepSchedule.Lane { job.kind == .answer || job.kind == .chat ? .short : .long }
 }
 
 extension RunRequest {
@@ -31,6 +32,7 @@ extension RunRequest {
             switch self {
             case .generation(let request): request.images
             case .answer(let request): request.images
+            case .chat(let request): request.images
             }
         return images.reduce(0) { $0 + $1.pixels.count }
     }

@@ -1,4 +1,6 @@
+package import Foundation
 package import Images
+package import Pipelines
 
 /// How a job's pictures are written, and how the response hands them over.
 package struct PictureDelivery: Codable, Sendable, Equatable {
@@ -18,5 +20,10 @@ package struct PictureDelivery: Codable, Sendable, Equatable {
         self.format = format
         self.quality = quality
         self.form = form
+    }
+
+    /// A picture as the bytes of a file.
+    package func file(of picture: GeneratedPicture) throws -> Data {
+        try picture.image.encoded(as: format, quality: quality)
     }
 }

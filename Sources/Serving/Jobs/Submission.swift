@@ -38,7 +38,7 @@ package struct Submission: Sendable {
 
     var task: ModelDescription.Task {
         switch kind {
-        case .answer: .answer
+        case .answer, .chat: .answer
         case .edit: .edit
         case .generation:
             if case .generation(let request) = request, !request.images.isEmpty { .edit } else { .generate }
