@@ -53,11 +53,10 @@ extension RemoteServer {
     /// Lets the server compute a request and waits for its result. Whoever interrupts the command cancels the job.
     func result<Result: Decodable>(of request: some Encodable & Sendable, at path: String) async throws -> Result {
         let id = try decode(RemoteJob.self, try await post(path, request, prefer: "respond-async")).id
-        let interruption = StopSignal()
         let body = try await withThrowingTaskGroup(of: Data?.self) { group in
             group.addTask { try await followed(id) }
             group.addTask {
-                await interruption.wait()
+                await StopSignal().wait()
                 return nil
             }
             defer { group.cancelAll() }
