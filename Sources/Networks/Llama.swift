@@ -91,13 +91,27 @@ package struct Llama: Sendable {
 
     /// One pass of text, causal: [batch][rows] ids behind what the caches hold → [batch, rows, width] before the final norm.
     package func callAsFunction(_ ids: [[Int]], caches: inout [KeyValueCache]) -> Tensor {
-        decoder(embedTokens(ids), caches: &caches, attention: .causal)
+        self(embedded(ids), caches: &caches)
     }
+
+    /// The same for rows that are not all of text: [batch, rows, width]
+    package func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache]) -> Tensor {
+        decoder(x, caches: &caches, attention: .causal)
+    }
+
+    /// [batch][rows] ids → [batch, rows, width]
+    package func embedded(_ ids: [[Int]]) -> Tensor { embedTokens(ids) }
+
+    /// The final norm: [batch, rows, width] → [batch, rows, width]
+    package func normalized(_ hidden: Tensor) -> Tensor { decoder.norm(hidden) }
 
     /// [batch, rows, width] before the final norm → [batch, rows, vocabulary]
     package func logits(_ hidden: Tensor) -> Tensor {
-        head(decoder.norm(hidden))
+        logits(normalized: decoder.norm(hidden))
     }
+
+    /// [batch, rows, width] after the final norm → [batch, rows, vocabulary]
+    package func logits(normalized: Tensor) -> Tensor { head(normalized) }
 }
 
 /// The layers of a decoder and the norm behind them.
