@@ -257,7 +257,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--rate", type=float, default=1.4e-3)
+    parser.add_argument("--rate", type=float, default=7e-4)
     parser.add_argument("--edited", type=int, default=0, help="edited pictures in a step")
     parser.add_argument("--edits-from", type=int, default=4000, help="the step at which edits join")
     parser.add_argument("--seed", type=int, default=0)

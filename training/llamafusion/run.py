@@ -79,8 +79,7 @@ class Run:
         if self._ending or time.time() - self._saved > seconds:
             self.save()
         if self._ending:
-            if distributed.is_initialized():
-                distributed.barrier()
+            meet()
             raise SystemExit(f"{self.folder.name}: saved at step {self.step}")
 
     def _end(self, *_: object) -> None:
@@ -102,13 +101,20 @@ def join_processes() -> None:
         distributed.init_process_group("gloo")
 
 
+def meet() -> None:
+    """Waits until all processes have come this far."""
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
 def process_number() -> int:
     """This process's rank, 0 if it is alone."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, descent: float = 0.15) -> None:
-    """Warm-up, a plateau, and a linear descent over the last share of the steps: on the plateau a run can be lengthened."""
+def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, descent: float = 0.5) -> None:
+    """Warm-up, a plateau, and a linear descent over the last share of the steps: on the plateau a run can be lengthened.
+    Most of what a run learns shows only in the descent."""
     rate = peak * min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (steps - step) / (descent * steps)))
     for group in optimizer.param_groups:
         group["lr"] = rate

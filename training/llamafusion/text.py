@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from llamafusion.documents import ANSWER_WEIGHT, Row, Sequencer, train_tokenizer
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
-from llamafusion.run import Average, Run, pick_device, set_rate
+from llamafusion.run import Average, Run, join_processes, meet, pick_device, process_number, set_rate
 from shapes import questions
 from shapes.world import random_scene
 
@@ -97,8 +97,9 @@ def drill_loss(
 def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "tokenizer.json").exists():
+    if process_number() == 0 and not (folder / "tokenizer.json").exists():
         train_tokenizer(folder / "tokenizer.json", seed)
+    meet()
     sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
     model = build_text_model(sequencer).to(device)
     average = Average(model, 0.998)
@@ -106,9 +107,9 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
     drilled = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
-    rng = random.Random(f"text {seed} {run.step}")
+    rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
-        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.86, 0.92))
+        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.5, 0.65))
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
             set_rate(optimizer, run.step, steps, 1.3e-3)
@@ -121,6 +122,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
             drilled += right / 100
             loss = (losses * weights[kept]).sum() / weights.sum() + drill
             loss.backward()
+            run.average_gradients()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -133,6 +135,8 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, most=most)
                 drilled = 0.0
             run.save_if_due()
+            if run.step == steps:
+                break
     run.save()
 
 
@@ -147,13 +151,14 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=9500)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--tokens", type=int, default=2048, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    join_processes()
     train(arguments.runs / "text", arguments.steps, arguments.tokens, arguments.seed, pick_device(arguments.device))
 
 
