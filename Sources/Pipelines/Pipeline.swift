@@ -239,7 +239,7 @@ package struct TokenUsage: Codable, Sendable, Equatable {
 
 /// What a loaded model can do, with its defaults and limits.
 package struct ModelDescription: Sendable, Equatable {
-    package enum Modality: String, Codable, Sendable {
+    package enum Modality: String, Codable, Sendable, CaseIterable {
         case text, image
     }
 

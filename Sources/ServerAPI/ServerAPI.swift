@@ -1,6 +1,7 @@
 package import HTTPMessages
 import HTTPTypes
 package import Logging
+import Pipelines
 package import Serving
 
 /// Triptych's HTTP API: from requests to jobs and from jobs to responses.
@@ -10,17 +11,21 @@ package struct ServerAPI: Sendable {
         package var maxPixels = 67_108_864
         /// Bytes of a picture's file; a request's body is bounded before.
         package var maxPictureBytes = 64 << 20
+        /// Seconds after which a stream with nothing to tell shows that it lives.
+        package var heartbeatSeconds = 5.0
 
         package init() {}
     }
 
     let jobs: JobService
     let pictures: PictureReader
+    let options: Options
     private let logger: Logger
     private var router = Router(renderError: { APIError($0).response })
 
     package init(jobs: JobService, options: Options = Options(), logger: Logger) {
         self.jobs = jobs
+        self.options = options
         self.logger = logger
         pictures = PictureReader(maxPixels: options.maxPixels, maxBytes: options.maxPictureBytes)
         let routes = Self.routes(self)
@@ -44,10 +49,9 @@ package struct ServerAPI: Sendable {
     package static func response(to error: HTTPStatusError) -> Response { APIError(error).response }
 
     private func log(_ request: Request, _ response: Response, _ notes: RequestNotes.Notes, took time: Duration) {
-        let (seconds, attoseconds) = time.components
         var metadata: Logger.Metadata = [
             "method": "\(request.method)", "path": "\(request.path)", "status": "\(response.status.code)",
-            "ms": "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)", "request": "\(request.id)",
+            "ms": "\(Int(time.seconds * 1000))", "request": "\(request.id)",
         ]
         if let job = notes.job { metadata["job"] = "\(job)" }
         if let model = notes.model { metadata["model"] = "\(model)" }

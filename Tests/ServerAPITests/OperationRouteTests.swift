@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (HTTPRequest.Method.post, "/v1/chat/completions"), (.get, "/v1/jobs/x/events"), (.get, "/metrics"), (.get, "/"),
+        (HTTPRequest.Method.get, "/v1/jobs/x/events"), (.get, "/metrics"), (.get, "/"),
         (.post, "/v1/models/x/load"),
     ])
     func whatIsNotBuiltYet_saysSo(_ method: HTTPRequest.Method, _ path: String) async throws {

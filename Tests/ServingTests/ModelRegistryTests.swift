@@ -132,8 +132,8 @@ import Testing
 
     @Test func steps_areAveragedByStage() {
         let registry = registry([entry("a")]) { _ in FakePipeline() }
-        registry.record(StepRecord(stage: .denoise, duration: .seconds(1)), of: "a")
-        registry.record(StepRecord(stage: .denoise, duration: .seconds(3)), of: "a")
+        registry.record(StepRecord(stage: .denoise, seconds: 1), of: "a")
+        registry.record(StepRecord(stage: .denoise, seconds: 3), of: "a")
         #expect(registry.status(of: "a")?.secondsPerStep == [.denoise: 2])
     }
 }

@@ -54,6 +54,16 @@ enum OpenAPIDocument {
             isJob: true
         ),
         OpenAPIOperation(
+            .post,
+            "/v1/chat/completions",
+            "Replies to a conversation of text and pictures, in text and pictures.",
+            bodies: ["application/json": "ChatRequest"],
+            result: "ChatCompletion",
+            events: "ChatChunk",
+            parameters: OpenAPIParameter.waiting,
+            isJob: true
+        ),
+        OpenAPIOperation(
             .get,
             "/v1/jobs",
             "Lists jobs, the newest first, without their results.",
@@ -105,6 +115,8 @@ struct OpenAPIOperation {
     private let bodies: KeyValuePairs<String, String>
     /// The schema of what 200 carries; nil for a picture.
     private let result: String?
+    /// The schema of each event, where the answer may be a stream.
+    private let events: String?
     private let parameters: [OpenAPIParameter]
     /// Whether the answer may be 202 and the job.
     private let isJob: Bool
@@ -115,6 +127,7 @@ struct OpenAPIOperation {
         _ summary: String,
         bodies: KeyValuePairs<String, String> = [:],
         result: String?,
+        events: String? = nil,
         parameters: [OpenAPIParameter] = [],
         isJob: Bool = false
     ) {
@@ -123,6 +136,7 @@ struct OpenAPIOperation {
         self.summary = summary
         self.bodies = bodies
         self.result = result
+        self.events = events
         self.parameters = parameters
         self.isJob = isJob
     }
@@ -140,10 +154,11 @@ struct OpenAPIOperation {
     }
 
     private var responses: JSONObject {
-        let success: JSONValue =
+        var success: JSONObject =
             result.map { ["application/json": ["schema": .reference($0)]] }
             ?? ["image/png": [:], "image/jpeg": [:], "image/webp": [:]]
-        var responses: JSONObject = ["200": ["description": "Done.", "content": success]]
+        if let events { success["text/event-stream"] = ["schema": .reference(events)] }
+        var responses: JSONObject = ["200": ["description": "Done.", "content": .object(success)]]
         if isJob {
             responses["202"] = [
                 "description": "The job, whose address is in Location.",

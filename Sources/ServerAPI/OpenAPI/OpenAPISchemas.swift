@@ -10,6 +10,7 @@ enum OpenAPISchemas {
         "EditForm": .record(picture + formPictures, required: ["prompt", "image"]),
         "AnswerRequest": .record(question + [("image", address)] + jsonPictures, required: ["question"]),
         "AnswerForm": .record(question + formPictures, required: ["question"]),
+        "ChatRequest": .record(chat, required: ["messages"]),
         "PicturesResponse": .record([
             ("created", .whole), ("model", .text), ("data", .list(pictureResult)), ("usage", usage),
             ("timings", timings),
@@ -17,6 +18,8 @@ enum OpenAPISchemas {
         "AnswerResponse": .record([
             ("id", .text), ("model", .text), ("answer", .text), ("usage", usage), ("timings", timings),
         ]),
+        "ChatCompletion": .record(completion + [("choices", .list(choice("message")))]),
+        "ChatChunk": .record(completion + [("choices", .list(choice("delta")))]),
         "Job": job,
         "JobList": list(of: "Job"),
         "DeletedJob": .record([("id", .text), ("object", .text), ("deleted", .flag)]),
@@ -54,6 +57,30 @@ enum OpenAPISchemas {
         ("seed", .whole(0...Int.max)),
     ]
 
+    private static let chat: [(String, JSONValue)] = [
+        ("messages", .list(message(required: ["role", "content"]))),
+        ("model", .text("The first configured model that answers, if absent.")),
+        ("max_completion_tokens", ["type": "integer", "minimum": 1, "default": 512]),
+        ("max_tokens", .text("Another name of max_completion_tokens.", type: "integer")),
+        ("temperature", ["type": "number", "minimum": 0, "maximum": 2, "default": 0]),
+        ("top_p", ["type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 1]),
+        ("top_k", ["type": "integer", "minimum": 1]),
+        ("seed", .whole(0...Int.max)),
+        ("stop", ["anyOf": [.text, ["type": "array", "items": .text, "maxItems": 4]]]),
+        ("n", .whole(1...8)),
+        ("logprobs", .flag),
+        ("top_logprobs", .whole(0...20)),
+        ("stream", .flag),
+        ("stream_options", .record([("include_usage", .flag)])),
+        ("modalities", .list(.choice(of: ModelDescription.Modality.self))),
+        ("num_inference_steps", .whole(1...1000)),
+        ("guidance_scale", ["anyOf": [.magnitude, ["type": "array", "items": .magnitude, "maxItems": 4]]]),
+        ("output_format", .choice(of: ImageFormat.self)),
+        ("output_compression", .whole(0...100)),
+        ("user", .text),
+        ("metadata", ["type": "object", "additionalProperties": .text]),
+    ]
+
     private static let address: JSONValue = [
         "anyOf": [
             .text("A data URI in base64."),
@@ -77,6 +104,30 @@ enum OpenAPISchemas {
         "type": "object", "description": "Seconds: queued, by stage, and in total.",
         "additionalProperties": ["type": "number"],
     ]
+    private static let completion: [(String, JSONValue)] = [
+        ("id", .text), ("object", .text), ("created", .whole), ("model", .text),
+        (
+            "usage",
+            .record([("prompt_tokens", .whole), ("completion_tokens", .whole), ("total_tokens", .whole)])
+        ),
+        ("timings", timings),
+    ]
+
+    private static func choice(_ content: String) -> JSONValue {
+        .record([
+            ("index", .whole), (content, message()), ("logprobs", .nullable("object")),
+            ("finish_reason", .nullable("string")),
+        ])
+    }
+
+    private static func message(required: [String] = []) -> JSONValue {
+        let part = JSONValue.record(
+            [("type", .text("text or image_url")), ("text", .text), ("image_url", .record([("url", .text)]))],
+            required: ["type"]
+        )
+        return .record([("role", .text), ("content", ["anyOf": [.text, .list(part)]])], required: required)
+    }
+
     private static let error = JSONValue.record([
         ("message", .text), ("type", .text), ("param", .nullable("string")), ("code", .text),
     ])
@@ -118,8 +169,8 @@ extension JSONValue {
     static let magnitude: JSONValue = ["type": "number", "minimum": 0]
     static let jobStatus = choice(of: Job.Status.self)
 
-    static func text(_ description: String) -> JSONValue {
-        ["type": "string", "description": .string(description)]
+    static func text(_ description: String, type: String = "string") -> JSONValue {
+        ["type": .string(type), "description": .string(description)]
     }
 
     static func whole(_ range: ClosedRange<Int>) -> JSONValue {

@@ -31,6 +31,21 @@ struct FieldNames {
         notYet: ["webhook_url"]
     )
 
+    static let chat = FieldNames(
+        accepted: [
+            "model", "messages", "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "seed",
+            "stop", "n", "logprobs", "top_logprobs", "stream", "stream_options", "modalities", "num_inference_steps",
+            "guidance_scale", "output_format", "output_compression", "user", "metadata",
+        ],
+        neutral: [
+            "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "moderation",
+            "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_retention",
+            "reasoning_effort", "response_format", "safety_identifier", "service_tier", "store", "tool_choice",
+            "tools", "verbosity", "web_search_options",
+        ],
+        notYet: ["webhook_url"]
+    )
+
     /// Whether a form's part of this name is a picture.
     static func isPicture(_ name: String) -> Bool { ["image", "image[]", "images"].contains(name) }
 }

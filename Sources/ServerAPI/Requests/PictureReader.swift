@@ -29,6 +29,17 @@ struct PictureReader {
                 throw .wrongType(name, expected: "a list", found: value.kind)
             }
         }
+        return try decode(sources)
+    }
+
+    /// Pictures that are values of their own, such as the parts of a message, in their order.
+    func pictures(_ values: [(param: String, value: JSONValue)]) throws(APIError) -> [PixelImage] {
+        var sources: [(param: String, bytes: Data)] = []
+        for (param, value) in values { sources.append((param, try bytes(of: value, param: param))) }
+        return try decode(sources)
+    }
+
+    private func decode(_ sources: [(param: String, bytes: Data)]) throws(APIError) -> [PixelImage] {
         var left = maxPixels
         var pictures: [PixelImage] = []
         for source in sources {
@@ -64,13 +75,7 @@ struct PictureReader {
         switch value {
         case .string(let uri): return try bytes(ofURI: uri.text, param: param)
         case .object(let object):
-            for member in object.members where !["image_url", "type"].contains(member.name) {
-                throw .invalid(
-                    "\(param).\(member.name)",
-                    "Unknown field '\(param).\(member.name)'.",
-                    code: "unknown_parameter"
-                )
-            }
+            try object.refuseMembers(except: ["image_url", "type"], of: param)
             if let type = object["type"], type != "image_url", type != .null {
                 throw .invalid("\(param).type", "'\(param).type' must be 'image_url'.")
             }
@@ -85,16 +90,7 @@ struct PictureReader {
     }
 
     private func bytes(ofAddress address: JSONObject, param: String) throws(APIError) -> Data {
-        for member in address.members where member.name != "url" {
-            let isNeutral = member.name == "detail" && RequestFields.Value.json(member.value).isNeutral
-            if !isNeutral {
-                throw .invalid(
-                    "\(param).\(member.name)",
-                    "Unknown field '\(param).\(member.name)'.",
-                    code: "unknown_parameter"
-                )
-            }
-        }
+        try address.refuseMembers(except: ["url"], neutral: ["detail"], of: param)
         switch address["url"] {
         case .string(let uri): return try bytes(ofURI: uri.text, param: "\(param).url")
         case nil, .null: throw .missing("\(param).url")

@@ -55,7 +55,7 @@ struct PictureRequest {
         self.summary = summary
     }
 
-    private static func delivery(_ fields: RequestFields) throws(APIError) -> PictureDelivery {
+    static func delivery(_ fields: RequestFields) throws(APIError) -> PictureDelivery {
         let format = try fields.choice("output_format", ImageFormat.self) ?? .png
         let quality = try fields.integer("output_compression", in: 0...100)
         if let quality, quality < 100, format == .png {
@@ -69,7 +69,7 @@ struct PictureRequest {
     private static func size(_ text: String) throws(APIError) -> PictureSize? {
         if text == "auto" { return nil }
         let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { side in
-            side.utf8.allSatisfy { 0x30...0x39 ~= $0 } ? Int(side) : nil
+            side.isDigits ? Int(side) : nil
         }
         // What a model allows, the model says; this bound only keeps products of sides within an Int.
         guard sides.count == 2, let width = sides[0], let height = sides[1], 1...65_536 ~= width,

@@ -23,7 +23,7 @@ struct Preferences: Equatable {
             case ("respond-async", 1): answersAtOnce = true
             case ("wait", 2):
                 guard let seconds = Double(parts[1]), seconds.rounded() == seconds, 0...Self.mostSeconds ~= seconds,
-                    parts[1].utf8.allSatisfy({ 0x30...0x39 ~= $0 })
+                    parts[1].isDigits
                 else { throw .invalid("Prefer", "'wait' in Prefer must be whole seconds up to a day.") }
                 waitSeconds = seconds
             case ("wait", _): throw .invalid("Prefer", "'wait' in Prefer needs its seconds, as in wait=10.")

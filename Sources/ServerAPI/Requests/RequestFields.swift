@@ -177,6 +177,17 @@ struct RequestFields {
         }
     }
 
+    func flag(_ name: String) throws(APIError) -> Bool? {
+        switch value(name) {
+        case nil: return nil
+        case .json(.bool(let flag)): return flag
+        case .text("true"): return true
+        case .text("false"): return false
+        case .json(let other): throw .wrongType(name, expected: "a boolean", found: other.kind)
+        case .text(let text): throw .wrongType(name, expected: "a boolean", found: "'\(text)'")
+        }
+    }
+
     /// One of the strings that `Choice` stands for.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String,
@@ -256,8 +267,8 @@ extension RequestFields.Value {
     /// Whether the value asks for nothing.
     var isNeutral: Bool {
         switch self {
-        case .json(.null), .json(.bool(false)), .json(.string("auto")), .json(.array([])), .text(""), .text("auto"),
-            .text("false"), .text("0"), .text("null"):
+        case .json(.null), .json(.bool(false)), .json(.string("auto")), .json(.array([])), .json(.object([:])), .text(""),
+            .text("auto"), .text("false"), .text("0"), .text("null"):
             true
         case .json(.number(let number)): number.double == 0
         case .json(.object(let object)): object == ["type": "text"]

@@ -14,7 +14,7 @@ enum ByteRange: Equatable {
             return
         }
         let bounds = field.dropFirst(6).split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-        guard bounds.count == 2, bounds.allSatisfy({ $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } }) else {
+        guard bounds.count == 2, bounds.allSatisfy(\.isDigits) else {
             self = .whole
             return
         }

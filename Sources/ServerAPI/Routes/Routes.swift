@@ -10,6 +10,7 @@ extension ServerAPI {
             Route(.post, "/v1/images/generations") { request, _ in try await api.generate(request, .generation) },
             Route(.post, "/v1/images/edits") { request, _ in try await api.generate(request, .edit) },
             Route(.post, "/v1/answers") { request, _ in try await api.answer(request) },
+            Route(.post, "/v1/chat/completions") { request, _ in try await api.chat(request) },
 
             Route(.get, "/v1/jobs") { request, _ in try await api.listJobs(request) },
             Route(.get, "/v1/jobs/{id}") { try await api.showJob($0, $1["id"]) },
@@ -29,7 +30,6 @@ extension ServerAPI {
     /// What is part of the API but not built yet.
     static var notYet: [Route] {
         [
-            Route(.post, "/v1/chat/completions") { _, _ in throw APIError.unsupported("Chat") },
             Route(.get, "/v1/jobs/{id}/events") { _, _ in throw APIError.unsupported("A job's event stream") },
             Route(.post, "/v1/models/{name}/load") { _, _ in throw APIError.unsupported("Loading models by hand") },
             Route(.post, "/v1/models/{name}/unload") { _, _ in throw APIError.unsupported("Unloading models by hand") },

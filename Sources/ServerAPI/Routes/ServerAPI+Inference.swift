@@ -47,12 +47,34 @@ extension ServerAPI {
     }
 
     /// Submits a request and waits for its job as long as the client wants to.
-    private func answer(
+    func answer(
         _ request: Request,
         _ preferences: Preferences,
         _ submission: Submission,
         fingerprint: @autoclosure () -> String
     ) async throws -> Response {
+        let job = try await submit(submission, preferences, fingerprint: fingerprint())
+        if preferences.waitSeconds == 0 { return try await accepted(job.id, request) }
+
+        if let finished = try await jobs.completion(of: job.id, within: preferences.waitSeconds) {
+            return try response(to: finished, request)
+        }
+        if Task.isCancelled {
+            // Nobody will ever read the result of a job without a key.
+            if preferences.idempotencyKey == nil { jobs.abandon(job.id) }
+            throw APIError.hungUp
+        }
+        guard preferences.waitSeconds != nil, jobs.isAccepting else { throw APIError.stopping }
+        try await jobs.makeDurable(job.id)
+        return try await accepted(job.id, request)
+    }
+
+    /// Submits a request with what its client prefers.
+    func submit(
+        _ submission: Submission,
+        _ preferences: Preferences,
+        fingerprint: @autoclosure () -> String
+    ) async throws -> Job {
         var submission = submission
         submission.isDurable = preferences.waitSeconds == 0
         submission.cancelAfterSeconds = preferences.cancelAfterSeconds
@@ -61,19 +83,7 @@ extension ServerAPI {
         }
         let job = try await jobs.submit(submission)
         RequestNotes.current.note(job: job.id.rawValue, model: job.model)
-        if preferences.waitSeconds == 0 { return try await accepted(job.id, request) }
-
-        if let finished = try await jobs.completion(of: job.id, within: preferences.waitSeconds) {
-            return try response(to: finished, request)
-        }
-        if Task.isCancelled {
-            // Nobody will ever read the result of a job without a key.
-            if submission.idempotency == nil { jobs.abandon(job.id) }
-            throw APIError.hungUp
-        }
-        guard preferences.waitSeconds != nil, jobs.isAccepting else { throw APIError.stopping }
-        try await jobs.makeDurable(job.id)
-        return try await accepted(job.id, request)
+        return job
     }
 
     private func response(to finished: FinishedJob, _ request: Request) throws -> Response {

@@ -27,7 +27,7 @@ package final class Engine: @unchecked Sendable {
         queue.async { [self] in
             guard !isStopped else { return }
             executions[execution.id] = execution
-            schedule.add(execution.id, to: execution.lane)
+            schedule.add(execution.id, to: execution.laneOfNextStep)
             queueStep()
         }
     }
@@ -86,10 +86,9 @@ package final class Engine: @unchecked Sendable {
         let start = clock.now
         do {
             let result = try execution.run.advance()
-            execution.report(
-                .stepped(execution.run.progress, StepRecord(stage: stage, duration: clock.now - start))
-            )
-            guard let result else { return }
+            let record = StepRecord(stage: stage, seconds: start.duration(to: clock.now).seconds)
+            execution.report(.stepped(execution.run.progress, record, news: execution.run.news))
+            guard let result else { return schedule.move(execution.id, to: execution.laneOfNextStep) }
             remove(execution.id)
             execution.report(.finished(result))
         } catch {

@@ -5,7 +5,7 @@ package import Pipelines
 // Unchecked: `run`, `isArchived` and `hasStarted` change only on the engine's queue once the execution has been started.
 package final class Execution: @unchecked Sendable {
     let id: JobID
-    let lane: StepSchedule.Lane
+    private let lane: StepSchedule.Lane
     let deadline: Date?
     /// Whether `Engine.stop()` hands over the run's state.
     var isArchived: Bool
@@ -29,13 +29,17 @@ package final class Execution: @unchecked Sendable {
         self.isArchived = isArchived
         self.report = report
     }
+
+    /// Where the next step waits for its turn.
+    var laneOfNextStep: StepSchedule.Lane { run.progress.stage.isRendering ? .long : lane }
 }
 
 /// What happens to a run in the engine. The last three are the last that is heard of it.
 package enum EngineEvent: Sendable {
     /// The first step is about to be computed.
     case started
-    case stepped(RunProgress, StepRecord)
+    /// - Parameter news: what the step added to a reply
+    case stepped(RunProgress, StepRecord, news: [ReplyNews])
     case finished(RunResult)
     /// A step threw; other runs are not affected.
     case failed(any Error)
@@ -46,16 +50,10 @@ package enum EngineEvent: Sendable {
 /// One finished step.
 package struct StepRecord: Sendable {
     package let stage: RunProgress.Stage
-    package let duration: Duration
+    package let seconds: Double
 
-    package init(stage: RunProgress.Stage, duration: Duration) {
+    package init(stage: RunProgress.Stage, seconds: Double) {
         self.stage = stage
-        self.duration = duration
-    }
-
-    /// The duration in seconds.
-    package var seconds: Double {
-        let (seconds, attoseconds) = duration.components
-        return Double(seconds) + Double(attoseconds) * 1e-18
+        self.seconds = seconds
     }
 }

@@ -1,10 +1,12 @@
+import Pipelines
+
 /// Which run takes the next step.
 ///
 /// Runs of the short lane overtake those of the long lane at every step; runs of one lane take turns. Only a few runs
 /// of a lane are under way at a time, because each holds its latents or its KV cache; the others wait in order.
 package struct StepSchedule: Sendable {
     package enum Lane: Sendable, CaseIterable {
-        /// Work of seconds: answers.
+        /// Work of seconds: answers, and the text of replies.
         case short
         /// Work of minutes: pictures.
         case long
@@ -45,6 +47,13 @@ package struct StepSchedule: Sendable {
         }
     }
 
+    /// Puts a run at the end of another lane, if it is not in that lane already.
+    package mutating func move(_ id: JobID, to lane: Lane) {
+        guard active[lane]?.contains(id) != true, waiting[lane]?.contains(id) != true else { return }
+        remove(id)
+        add(id, to: lane)
+    }
+
     /// The run that takes the next step; it goes to the end of its lane. Nil when there is nothing to do.
     package mutating func next() -> JobID? {
         let longWaits = active[.long]?.isEmpty == false
@@ -66,6 +75,16 @@ package struct StepSchedule: Sendable {
         let limit = lane == .short ? limits.short : limits.long
         while active[lane, default: []].count < limit, waiting[lane]?.isEmpty == false {
             active[lane, default: []].append(waiting[lane, default: []].removeFirst())
+        }
+    }
+}
+
+extension RunProgress.Stage {
+    /// Whether a picture is on its way: a reply that draws one waits among the pictures meanwhile.
+    var isRendering: Bool {
+        switch self {
+        case .denoise, .decodeLatents: true
+        case .encodeImage, .prefill, .decodeToken, .finished: false
         }
     }
 }

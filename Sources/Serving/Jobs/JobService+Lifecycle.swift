@@ -49,6 +49,7 @@ extension JobService {
             state.withLock { state in
                 state.live[id]?.lease = lease
                 state.live[id]?.job.progress = run.progress
+                state.live[id]?.news = run.news
             }
             begin(id, run)
         } catch {

@@ -62,8 +62,8 @@ extension JobService {
                 job.status = .inProgress
                 job.startedAt = job.startedAt ?? now()
             }
-        case .stepped(let progress, let step):
-            let model = change(id) { job in
+        case .stepped(let progress, let step, let news):
+            let model = change(id, adding: news) { job in
                 job.progress = progress
                 job.timings.add(step.stage, seconds: step.seconds)
             }
@@ -80,10 +80,17 @@ extension JobService {
     /// Changes a live job, tells its observers and, now and then, the store.
     /// - Returns: the job's model, nil if its end is decided.
     @discardableResult
-    private func change(_ id: JobID, savingAtOnce: Bool = false, _ body: (inout Job) -> Void) -> String? {
+    private func change(
+        _ id: JobID,
+        savingAtOnce: Bool = false,
+        adding news: [ReplyNews] = [],
+        _ body: (inout Job) -> Void
+    ) -> String? {
         state.withLock { state in
             guard var live = state.live[id], !live.isSettled else { return nil }
             body(&live.job)
+            // The array is shared with observers' views: without news it must not be copied.
+            if !news.isEmpty { live.news += news }
             let isSaved = savingAtOnce || now().timeIntervalSince(live.savedAt) >= options.saveSeconds
             if isSaved { live.savedAt = now() }
             state.live[id] = live
@@ -160,7 +167,7 @@ extension JobService {
     }
 
     private func stored(_ result: RunResult, delivery: PictureDelivery?) throws -> (JobResult, [Data]) {
-        let delivery = delivery ?? PictureDelivery(format: .png, quality: 100, form: .base64)
+        let delivery = delivery ?? .standard
         func record(_ picture: GeneratedPicture) -> PictureRecord {
             PictureRecord(seed: picture.seed, width: picture.image.width, height: picture.image.height)
         }
@@ -182,6 +189,8 @@ extension JobService {
     private func publish(_ finished: FinishedJob) {
         let live = state.withLock { $0.live.removeValue(forKey: finished.job.id) }
         log(finished.job)
+        var finished = finished
+        finished.news = live?.news
         for observer in live?.observers.values.map(\.self) ?? [] {
             observer.yield(.finished(finished))
             observer.finish()

@@ -1,6 +1,6 @@
 package import Foundation
 package import Logging
-import Pipelines
+package import Pipelines
 import Synchronization
 
 /// Takes requests in, sees them through the engine, and keeps them in the store.
@@ -150,6 +150,11 @@ package final class JobService: Sendable {
         return FinishedJob(job: job, pictures: job.status == .expired ? [] : loaded.pictures)
     }
 
+    /// A picture that a job has just drawn, as it will hand it over.
+    package func file(of picture: GeneratedPicture, _ delivery: PictureDelivery?) async throws -> Data {
+        try await encoding.run { try (delivery ?? .standard).file(of: picture) }
+    }
+
     /// One picture of a job that has not expired.
     package func picture(of id: JobID, at index: Int) async throws -> Data? {
         try await disk.run { [store] in try store.picture(of: id, at: index) }
@@ -170,14 +175,15 @@ package final class JobService: Sendable {
     private func storedView(_ job: Job) -> JobView {
         var job = job
         if job.isOverdue(at: now()) { job.expire() }
-        return JobView(job: job, queuePosition: nil, etaSeconds: nil)
+        return JobView(job: job, queuePosition: nil, etaSeconds: nil, news: [])
     }
 
     /// Follows a job: its changes, then its end. A job that has finished already ends at once.
+    /// - Parameter seconds: how long nothing may be heard of an unfinished job, changed or not; nil is for ever.
     /// - Returns: nil if there is no such job.
-    package func updates(of id: JobID) async throws -> AsyncStream<JobUpdate>? {
+    package func updates(of id: JobID, atLeastEvery seconds: Double? = nil) async throws -> AsyncStream<JobUpdate>? {
         let (stream, continuation) = AsyncStream.makeStream(of: JobUpdate.self, bufferingPolicy: .bufferingNewest(1))
-        if observe(id, with: continuation) { return stream }
+        if observe(id, with: continuation, atLeastEvery: seconds) { return stream }
         guard let finished = try await finished(id) else { return nil }
         continuation.yield(.finished(finished))
         continuation.finish()
@@ -204,7 +210,11 @@ package final class JobService: Sendable {
     }
 
     /// Adds an observer to a job that has not finished.
-    private func observe(_ id: JobID, with continuation: AsyncStream<JobUpdate>.Continuation) -> Bool {
+    private func observe(
+        _ id: JobID,
+        with continuation: AsyncStream<JobUpdate>.Continuation,
+        atLeastEvery seconds: Double? = nil
+    ) -> Bool {
         let number = state.withLock { state -> Int? in
             guard state.live[id] != nil, let view = state.view(id) else { return nil }
             continuation.yield(.changed(view))
@@ -213,10 +223,24 @@ package final class JobService: Sendable {
             return state.nextNumber
         }
         guard let number else { return false }
+        let reminder = seconds.map { seconds in
+            Task { [weak self] in
+                while (try? await Task.sleep(for: .seconds(seconds))) != nil { self?.remind(number, of: id) }
+            }
+        }
         continuation.onTermination = { [weak self] _ in
+            reminder?.cancel()
             self?.state.withLock { _ = $0.live[id]?.observers.removeValue(forKey: number) }
         }
         return true
+    }
+
+    /// Tells an observer once more where its job stands. Under the lock, so that the end of the job is not replaced.
+    private func remind(_ number: Int, of id: JobID) {
+        state.withLock { state in
+            guard let observer = state.live[id]?.observers[number], let view = state.view(id) else { return }
+            observer.yield(.changed(view))
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 package import Foundation
+package import Pipelines
 
 /// A job together with what follows from the jobs around it.
 package struct JobView: Sendable, Equatable {
@@ -7,12 +8,16 @@ package struct JobView: Sendable, Equatable {
     package let queuePosition: Int?
     /// Seconds until it has finished, as far as its steps so far tell; an upper bound where text may end early.
     package let etaSeconds: Double?
+    /// All that a reply holds so far.
+    package let news: [ReplyNews]
 }
 
 /// A job at its end, with the bytes of its pictures.
 package struct FinishedJob: Sendable, Equatable {
     package let job: Job
     package let pictures: [Data]
+    /// All that a reply was made of, for those who followed it; nil for a job that is read from the store.
+    package var news: [ReplyNews]?
 }
 
 /// What an observer of a job hears. A slow observer misses changes, never the end.

@@ -13,6 +13,8 @@ struct LiveJob {
     /// Whether the job's end is decided and on its way to the store. Nothing changes it any more.
     var isSettled = false
     var savedAt = Date.distantPast
+    /// What a reply holds so far.
+    var news: [ReplyNews] = []
     var observers: [Int: AsyncStream<JobUpdate>.Continuation] = [:]
 
     init(job: Job, request: RunRequest, lease: ModelLease?) {
@@ -21,8 +23,12 @@ struct LiveJob {
         self.lease = lease
     }
 
-    /// A reply may hold pictures, but not every model's can, and none has more steps than a picture.
-    var lane: StepSchedule.Lane { job.kind == .answer || job.kind == .chat ? .short : .long }
+    var lane: StepSchedule.Lane {
+        switch job.kind {
+        case .generation, .edit: .long
+        case .answer, .chat: job.progress?.stage.isRendering == true ? .long : .short
+        }
+    }
 }
 
 extension RunRequest {
@@ -52,7 +58,8 @@ extension JobService.State {
             job: own.job,
             queuePosition: own.job.status == .queued
                 ? lane.count { $0.job.status == .queued && $0.number <= own.number } : nil,
-            etaSeconds: own.job.remainingSeconds(sharing: lane.count { $0.job.status == .inProgress })
+            etaSeconds: own.job.remainingSeconds(sharing: lane.count { $0.job.status == .inProgress }),
+            news: own.news
         )
     }
 }

@@ -16,13 +16,15 @@ package struct PictureDelivery: Codable, Sendable, Equatable {
     package let quality: Int
     package let form: Form
 
+    package static let standard = PictureDelivery(format: .png, quality: 100, form: .base64)
+
     package init(format: ImageFormat, quality: Int, form: Form) {
         self.format = format
         self.quality = quality
         self.form = form
     }
 
-    /// A picture as the bytes of a file.
+    /// A picture as the bytes of a file. Takes a while: keep it off Swift's cooperative threads.
     package func file(of picture: GeneratedPicture) throws -> Data {
         try picture.image.encoded(as: format, quality: quality)
     }

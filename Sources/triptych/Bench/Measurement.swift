@@ -1,4 +1,5 @@
 import Foundation
+import Pipelines
 
 /// What `triptych bench` prints for one piece of work.
 struct Measurement: Encodable {
