@@ -1,7 +1,7 @@
 """The scored test: prompts, questions and edits about scenes that training never saw, half of them in wordings it never saw.
 
-Anything that can draw, answer and edit can be scored: the PyTorch model (`llamafusion.evaluate`) and a running server
-(`shapes.served`) share these cases and this table.
+Anything that can draw, answer and edit, think in pictures and tell what comes next can be scored: the PyTorch models
+(`llamafusion.evaluate`, `metamorph.evaluate`) and a running server (`shapes.served`) share these cases and this table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shapes import captions, edits, questions
+from shapes import captions, edits, frames, questions, thinking
 from shapes.scorer import read_picture, score_scene
 from shapes.world import Scene, random_scene, render
 
@@ -35,6 +35,12 @@ class EditCase:
     edit: edits.Edit
 
 
+@dataclass(frozen=True)
+class ThinkingCase:
+    scene: Scene
+    thought: thinking.Thought
+
+
 @dataclass
 class Cases:
     """One test. The same seed and number of scenes always give the same cases."""
@@ -43,10 +49,13 @@ class Cases:
     several: list[DrawingCase]
     questions: list[QuestionCase]
     edits: list[EditCase]
+    thoughts: list[ThinkingCase]
+    motions: list[frames.Motion]
 
     @staticmethod
     def make(scenes: int, part: str = "test", seed: int = 0, questions_each: int = 3) -> Cases:
-        """`scenes` scenes to draw (half with one object, half with two or three), as many to ask about, a third to edit."""
+        """`scenes` scenes to draw (half with one object, half with two or three), as many to ask about, a third each to
+        edit, to think about and to foresee."""
         rng = random.Random(f"{part} {seed}")
         half = (scenes + 1) // 2
         single = [_drawing(random_scene(rng, 1, part), rng, i) for i in range(half)]
@@ -61,7 +70,23 @@ class Cases:
         for i in range((scenes + 2) // 3):
             scene = random_scene(rng, 1 + i % 3, part)
             changed.append(EditCase(scene, edits.edit(scene, rng, edits.KINDS[i % len(edits.KINDS)], held_out=bool(i % 2))))
-        return Cases(single, several, asked, changed)
+        third = (scenes + 2) // 3
+        return Cases(single, several, asked, changed, _thoughts(third, part, seed), _motions(third, part, seed))
+
+
+def _thoughts(count: int, part: str, seed: int) -> list[ThinkingCase]:
+    rng = random.Random(f"thoughts {part} {seed}")
+    cases: list[ThinkingCase] = []
+    while len(cases) < count:
+        scene = random_scene(rng, 1 + len(cases) % 4, part)
+        if thought := thinking.think(scene, rng, held_out=bool(len(cases) % 2)):
+            cases.append(ThinkingCase(scene, thought))
+    return cases
+
+
+def _motions(count: int, part: str, seed: int) -> list[frames.Motion]:
+    rng = random.Random(f"motions {part} {seed}")
+    return [frames.motion(rng, frames.KINDS[i // 2 % 2], part, held_out=bool(i % 2)) for i in range(count)]
 
 
 def _drawing(scene: Scene, rng: random.Random, number: int) -> DrawingCase:
@@ -93,12 +118,24 @@ class Tally:
 Draw = Callable[[list[str]], list[np.ndarray]]
 Answer = Callable[[list[np.ndarray], list[str]], list[str]]
 Change = Callable[[list[np.ndarray], list[str]], list[np.ndarray]]
+Think = Callable[[list[np.ndarray], list[str]], list[tuple[np.ndarray | None, str]]]
+"""Pictures and texts to what was drawn in the reply, if anything, and what was written after it."""
+Follow = Callable[[list[list[np.ndarray]], list[str]], list[np.ndarray]]
+"""Frames and texts to the next frames."""
 
 SINGLE, SEVERAL, ANSWERS, EDITS = "draw 1 object", "draw 2-3 objects", "answers", "edits"
+THINKING, NEXT = "visual thinking", "next frame"
 
 
-def run(cases: Cases, draw: Draw | None, answer: Answer | None, change: Change | None) -> Tally:
-    """Scores whatever of the three is given."""
+def run(
+    cases: Cases,
+    draw: Draw | None,
+    answer: Answer | None,
+    change: Change | None,
+    think: Think | None = None,
+    follow: Follow | None = None,
+) -> Tally:
+    """Scores whatever of the five is given."""
     tally = Tally()
     if draw:
         for name, drawings in ((SINGLE, cases.single), (SEVERAL, cases.several)):
@@ -117,6 +154,17 @@ def run(cases: Cases, draw: Draw | None, answer: Answer | None, change: Change |
         changed = change([render(c.scene) for c in cases.edits], [c.edit.instruction for c in cases.edits])
         for case, picture in zip(cases.edits, changed):
             tally.add(f"{EDITS}: all", score_scene(read_picture(picture), case.edit.result)["all"])
+    if think:
+        thought = think([render(c.scene) for c in cases.thoughts], [c.thought.question.text for c in cases.thoughts])
+        for case, (picture, word) in zip(cases.thoughts, thought):
+            shown = picture is not None and read_picture(picture).scene == case.thought.part
+            told = word == case.thought.question.answer
+            for name, right in (("picture", shown), ("word", told), ("all", shown and told)):
+                tally.add(f"{THINKING}: {name}", right)
+    if follow:
+        followed = follow([[render(f) for f in m.frames] for m in cases.motions], [m.instruction for m in cases.motions])
+        for motion, picture in zip(cases.motions, followed):
+            tally.add(f"{NEXT}: all", read_picture(picture).scene == motion.result)
     return tally
 
 

@@ -26,7 +26,7 @@ def ask(scene: Scene, rng: random.Random, kind: str | None = None, held_out: boo
 
     Wordings come in lists; the last of each list is held out: training never draws it, `held_out` draws only it.
     """
-    wording = _Wording(rng, held_out)
+    wording = Wording(rng, held_out)
     for _ in range(20):
         chosen = kind or rng.choice(KINDS)
         asked = _MAKERS[chosen](scene, rng, wording)
@@ -36,7 +36,7 @@ def ask(scene: Scene, rng: random.Random, kind: str | None = None, held_out: boo
     return ask(scene, rng, "ground", held_out)
 
 
-class _Wording:
+class Wording:
     """Picks one of several wordings, on the right side of the split."""
 
     def __init__(self, rng: random.Random, held_out: bool) -> None:
@@ -47,7 +47,7 @@ class _Wording:
         return options[-1] if self._held_out else self._rng.choice(options[:-1])
 
 
-def _unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = "") -> str | None:
+def unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = "") -> str | None:
     """A noun phrase that means this thing and no other, not using the attribute `without`."""
     names = []
     if without != "shape":
@@ -69,9 +69,9 @@ def _unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = 
     return next((name for name, same in names if len(same) == 1), None)
 
 
-def _color(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _color(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
-    name = _unique_name(thing, scene, rng, "color")
+    name = unique_name(thing, scene, rng, "color")
     if not name:
         return None
     text = wording(
@@ -85,7 +85,7 @@ def _color(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
     return text.format(name), thing.color
 
 
-def _shape(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _shape(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
     if rng.random() < 0.5:
         text = wording(
@@ -97,7 +97,7 @@ def _shape(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
             "what shape do you see {0}",
         )
         return text.format(placed(thing.place, rng)), thing.shape
-    name = _unique_name(thing, scene, rng, "shape")
+    name = unique_name(thing, scene, rng, "shape")
     if not name:
         return None
     text = wording(
@@ -110,7 +110,7 @@ def _shape(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
     return text.format(name), thing.shape
 
 
-def _count(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _count(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     style = rng.random()
     if style < 0.35:
         name, counted = "objects", len(scene.things)
@@ -132,9 +132,9 @@ def _count(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
     return text.format(name), str(counted)
 
 
-def _place(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _place(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
-    name = _unique_name(thing, scene, rng, "place")
+    name = unique_name(thing, scene, rng, "place")
     if not name:
         return None
     text = wording(
@@ -148,9 +148,9 @@ def _place(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
     return text.format(name), thing.place
 
 
-def _size(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _size(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
-    name = _unique_name(thing, scene, rng, "size")
+    name = unique_name(thing, scene, rng, "size")
     if not name:
         return None
     text = wording(
@@ -164,7 +164,7 @@ def _size(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
     return text.format(name), thing.size
 
 
-def _ground(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _ground(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     text = wording(
         "what color is the background",
         "which color is the background",
@@ -176,7 +176,7 @@ def _ground(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None
     return text, scene.ground
 
 
-def _existence(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _existence(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     wanted = rng.random() < 0.5
     for _ in range(20):
         thing = rng.choice(scene.things)
@@ -226,7 +226,7 @@ def _two_named(scene: Scene, rng: random.Random, without: str = "") -> tuple[Thi
     return first, names[0], second, names[1]
 
 
-def _comparison(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _comparison(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     style = rng.choice(("color", "size", "larger"))
     pair = _two_named(scene, rng, style)
     if not pair:
@@ -260,7 +260,7 @@ _RELATIONS: dict[str, Callable[[Thing, Thing], bool]] = {
 }
 
 
-def _relation(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _relation(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     pair = _two_named(scene, rng)
     if not pair:
         return None
@@ -277,7 +277,7 @@ def _relation(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | No
     return text.format(relation, first_name, second_name), "yes" if holds(first, second) else "no"
 
 
-def _description(scene: Scene, rng: random.Random, wording: _Wording) -> Asked | None:
+def _description(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     text = wording(
         "",
         "describe the picture",
@@ -291,7 +291,7 @@ def _description(scene: Scene, rng: random.Random, wording: _Wording) -> Asked |
     return text, description(scene)
 
 
-_MAKERS: dict[str, Callable[[Scene, random.Random, _Wording], Asked | None]] = {
+_MAKERS: dict[str, Callable[[Scene, random.Random, Wording], Asked | None]] = {
     "color": _color,
     "shape": _shape,
     "count": _count,

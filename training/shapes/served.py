@@ -1,4 +1,4 @@
-"""Drives a running Triptych server over HTTP and scores what it draws, answers and edits."""
+"""Drives a running Triptych server over HTTP and scores what it draws, answers, edits, thinks and foresees."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ class Server:
     def answer(self, picture: np.ndarray, question: str) -> str:
         return str(self.post("/v1/answers", {"image": _data_uri(picture), "question": question})["answer"])
 
+    def chat(self, pictures: list[np.ndarray], text: str, seed: int, **settings: object) -> tuple[list[np.ndarray], str]:
+        """The reply to pictures and a text: its own pictures, and its text without them."""
+        parts: list[dict[str, object]] = [{"type": "image_url", "image_url": {"url": _data_uri(p)}} for p in pictures]
+        message = {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+        fields = {"messages": [message], "modalities": ["text", "image"], "seed": seed, **settings}
+        content = self.post("/v1/chat/completions", fields)["choices"][0]["message"]["content"]  # type: ignore[index]
+        if isinstance(content, str):
+            return [], content.strip()
+        drawn = [_from_data_uri(part["image_url"]["url"]) for part in content if part["type"] == "image_url"]
+        return drawn, "".join(part["text"] for part in content if part["type"] == "text").strip()
+
 
 def _picture(response: dict[str, object]) -> np.ndarray:
     data = response["data"]
@@ -63,6 +74,10 @@ def _data_uri(picture: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _from_data_uri(uri: str) -> np.ndarray:
+    return load_picture(base64.b64decode(uri.split(",", 1)[1]))
 
 
 class _Progress:
@@ -79,8 +94,12 @@ class _Progress:
             print(f"\r{self.name}: {self.done}/{self.total}, {seconds:.2f} s each", end=end, file=sys.stderr, flush=True)
 
 
+TASKS = ("draw", "answer", "edit", "think", "follow")
+"""What can be scored; `think` (visual thinking) and `follow` (the next frame) need a family whose chat draws."""
+
+
 def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: dict[str, object]) -> benchmark.Tally:
-    """Scores the tasks (`draw`, `answer`, `edit`); seeds are the numbers of the cases."""
+    """Scores the tasks (some of `TASKS`); seeds are the numbers of the cases."""
 
     def draw(prompts: list[str]) -> list[np.ndarray]:
         progress = _Progress("pictures", len(prompts))
@@ -106,9 +125,26 @@ def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: di
             progress.step()
         return changed
 
-    return benchmark.run(
-        cases, draw if "draw" in tasks else None, answer if "answer" in tasks else None, change if "edit" in tasks else None
-    )
+    def think(pictures: list[np.ndarray], texts: list[str]) -> list[tuple[np.ndarray | None, str]]:
+        progress = _Progress("thoughts", len(texts))
+        thoughts = []
+        for seed, (picture, text) in enumerate(zip(pictures, texts)):
+            drawn, word = server.chat([picture], text, seed, **settings)
+            thoughts.append((drawn[0] if drawn else None, word))
+            progress.step()
+        return thoughts
+
+    def follow(frames: list[list[np.ndarray]], texts: list[str]) -> list[np.ndarray]:
+        progress = _Progress("next frames", len(texts))
+        followed = []
+        for seed, (pictures, text) in enumerate(zip(frames, texts)):
+            drawn, _ = server.chat(pictures, text, seed, **settings)
+            followed.append(drawn[0] if drawn else np.zeros_like(pictures[0]))
+            progress.step()
+        return followed
+
+    makers = (draw, answer, change, think, follow)
+    return benchmark.run(cases, *(maker if task in tasks else None for task, maker in zip(TASKS, makers)))
 
 
 def main() -> None:
@@ -116,7 +152,7 @@ def main() -> None:
     parser.add_argument("--server", default="http://127.0.0.1:8080")
     parser.add_argument("--model", help="the model's name; the server's first if left out")
     parser.add_argument("--scenes", type=int, default=100, help="held-out scenes to score (default 100)")
-    parser.add_argument("--tasks", nargs="+", default=["draw", "answer", "edit"], choices=("draw", "answer", "edit"))
+    parser.add_argument("--tasks", nargs="+", default=["draw", "answer", "edit"], choices=TASKS)
     parser.add_argument("--steps", type=int, help="denoising steps, if not the model's default")
     parser.add_argument("--guidance", type=float, help="guidance scale, if not the model's default")
     parser.add_argument("--least-drawn", type=float, help="fail below this share of right pictures with one object (0-1)")
