@@ -124,7 +124,13 @@ extension AutoencoderKLConfig {
     fileprivate var blocks: BlockConfig { BlockConfig(groups: normGroups, epsilon: 1e-6, timeWidth: nil) }
 
     fileprivate func midBlock(_ reader: ParameterReader, _ channels: Int) -> MidBlock {
-        MidBlock(blocks, reader["mid_block"], channels, hasAttention: hasMidAttention, headWidth: channels)
+        MidBlock(
+            blocks,
+            reader["mid_block"],
+            channels,
+            attention: hasMidAttention
+                ? { SpatialAttention(blocks, $0, channels: channels, headWidth: channels) } : nil
+        )
     }
 }
 

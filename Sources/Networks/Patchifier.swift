@@ -116,7 +116,10 @@ struct UNetPatchifier: Patchifier {
         let blocks = BlockConfig(groups: config.normGroups, epsilon: 1e-5, timeWidth: timeWidth)
         let layers = config.layersPerBlock
         // Attention at the lowest resolution only: DownBlock2D …, AttnDownBlock2D, AttnUpBlock2D, UpBlock2D ….
-        func headWidth(_ block: Int) -> Int? { block == channels.count - 1 ? config.attentionHeadWidth : nil }
+        func attention(_ block: Int) -> ((ParameterReader) -> any AttentionLayer)? {
+            guard block == channels.count - 1 else { return nil }
+            return { SpatialAttention(blocks, $0, channels: last, headWidth: config.attentionHeadWidth) }
+        }
 
         grid = config.gridSize
         timeEmbedding = TimestepEmbedding(reader["time_embedding"], sinusoid: first, width: timeWidth)
@@ -131,8 +134,8 @@ struct UNetPatchifier: Patchifier {
                 block == 0 ? first : channels[block - 1],
                 channels[block],
                 layers: layers,
-                attentionHeadWidth: headWidth(block),
-                downsampling: downsamples ? .padded : nil
+                downsampling: downsamples ? .padded : nil,
+                attention: attention(block)
             )
         }
         projectionIn = Convolution(reader["proj_in"], last, width, kernel: 1)
@@ -146,8 +149,8 @@ struct UNetPatchifier: Patchifier {
                 block == channels.count - 1 ? last : channels[block + 1],
                 channels[block],
                 skips: taken,
-                attentionHeadWidth: headWidth(block),
-                upsamples: block > 0
+                upsamples: block > 0,
+                attention: attention(block)
             )
         }
         normOut = GroupNorm(reader["conv_norm_out"], groups: config.normGroups, channels: first, epsilon: 1e-5)

@@ -17,6 +17,19 @@ package struct Linear: Sendable {
         weight = LinearWeight(table, bias: nil)
     }
 
+    /// Layers of one width over one input that stand one below the other in `weight` [count × outputs, inputs] and `bias`
+    /// [count × outputs]; nothing is copied.
+    package static func stacked(_ weight: StoredTensor, bias: StoredTensor, count: Int) -> [Linear] {
+        (0..<count).map { index in
+            let rows = weight.shape[0] * index / count..<weight.shape[0] * (index + 1) / count
+            return Linear(LinearWeight(weight.rows(rows), bias: bias.rows(rows)))
+        }
+    }
+
+    private init(_ weight: LinearWeight) {
+        self.weight = weight
+    }
+
     /// [batch, rows, inputs] → [batch, rows, outputs]
     package func callAsFunction(_ x: Tensor, activation: Activation = .none, adding residual: Tensor? = nil) -> Tensor {
         x.linear(weight, activation: activation, adding: residual)
