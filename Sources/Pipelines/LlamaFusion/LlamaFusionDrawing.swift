@@ -23,18 +23,6 @@ package struct LlamaFusionDrawing: PipelineRun {
         var pictures: [PixelImage] = []
     }
 
-    /// One picture on its way from noise.
-    struct Drawing: Codable, Sendable {
-        var latents: Latents
-        var denoising = DenoisingState()
-        var generator: TorchGenerator
-
-        init(seed: UInt64, count: Int) {
-            generator = TorchGenerator(seed: seed)
-            latents = Latents(generator.randn(count))
-        }
-    }
-
     /// - Parameter guidance: what stands before the picture in every branch, and the branch's weight
     init(
         _ model: LlamaFusionModel,
@@ -68,7 +56,7 @@ package struct LlamaFusionDrawing: PipelineRun {
         return RunProgress(stage: stage, step: step, steps: steps)
     }
 
-    private var denoised: Int { state.drawings[0].denoising.stepIndex }
+    private var denoised: Int { state.drawings[0].stepIndex }
 
     private var stage: RunProgress.Stage {
         if state.sources.count < request.images.count { return .encodeImage }
@@ -107,14 +95,7 @@ package struct LlamaFusionDrawing: PipelineRun {
 
     private mutating func denoise() throws {
         for (picture, noise) in predictNoise().enumerated() {
-            var drawing = state.drawings[picture]
-            drawing.latents.values = try schedule.step(
-                modelOutput: noise.values,
-                sample: drawing.latents.values,
-                state: &drawing.denoising,
-                noise: &drawing.generator
-            )
-            state.drawings[picture] = drawing
+            try state.drawings[picture].step(schedule, along: noise)
         }
     }
 
@@ -137,11 +118,13 @@ package struct LlamaFusionDrawing: PipelineRun {
     mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: .generation(request), model: model.fingerprint)
         let size = model.pictureSize
-        guard saved.sources.count <= request.images.count, saved.drawings.count == request.count,
-            saved.pictures.count <= request.count,
-            (saved.sources + saved.drawings.map(\.latents)).allSatisfy({ $0.values.count == model.latentCount }),
-            saved.drawings.allSatisfy({ (0...schedule.timesteps.count).contains($0.denoising.stepIndex) }),
-            saved.drawings.allSatisfy({ $0.denoising.stepIndex == saved.drawings[0].denoising.stepIndex }),
+        guard saved.sources.count <= request.images.count, saved.pictures.count <= request.count,
+            saved.sources.allSatisfy({ $0.values.count == model.latentCount }),
+            saved.drawings.fit(
+                count: request.count,
+                latentCount: model.latentCount,
+                steps: schedule.timesteps.count
+            ),
             saved.pictures.allSatisfy({ $0.width == size.width && $0.height == size.height })
         else {
             throw PipelineError.invalidState(reason: "it doesn't fit the request")

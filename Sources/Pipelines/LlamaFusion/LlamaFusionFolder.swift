@@ -45,8 +45,6 @@ struct LlamaFusionFolder {
 
     /// - Parameter kind: nil takes the one that the file names
     func scheduler(_ kind: SchedulerKind? = nil) throws -> any Scheduler {
-        let file = url.appending(path: "scheduler").appending(path: "scheduler_config.json")
-        let configuration = try SchedulerConfiguration(json: ConfigurationFile.data(at: file))
-        return try kind.map { try configuration.makeScheduler($0) } ?? configuration.makeScheduler()
+        try SchedulerConfiguration.scheduler(ofModelAt: url, kind)
     }
 }

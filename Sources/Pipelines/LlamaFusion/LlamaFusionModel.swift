@@ -78,7 +78,8 @@ struct LlamaFusionModel: Sendable {
 
     /// [count, size, size, channels]
     func tensor(_ latents: [Latents]) -> Tensor {
-        Latents.tensor(latents, channels: config.image.latentChannels, size: config.image.latentSize)
+        let size = config.image.latentSize
+        return Latents.tensor(latents, channels: config.image.latentChannels, height: size, width: size)
     }
 
     /// Values in the latents of one picture.

@@ -14,9 +14,9 @@ struct Latents: Codable, Equatable, Sendable {
         values = tensor[item..<(item + 1)].permuted([0, 3, 1, 2]).array
     }
 
-    /// [count, size, size, channels]
-    static func tensor(_ latents: [Latents], channels: Int, size: Int) -> Tensor {
-        Tensor(latents.flatMap(\.values), shape: [latents.count, channels, size, size]).permuted([0, 2, 3, 1])
+    /// [count, height, width, channels]
+    static func tensor(_ latents: [Latents], channels: Int, height: Int, width: Int) -> Tensor {
+        Tensor(latents.flatMap(\.values), shape: [latents.count, channels, height, width]).permuted([0, 2, 3, 1])
     }
 
     // Bits, not numbers: every value survives, in four bytes.

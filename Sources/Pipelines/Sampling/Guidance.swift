@@ -39,3 +39,5 @@ struct Guidance<Condition: Equatable> {
         return sum
     }
 }
+
+extension Guidance: Sendable where Condition: Sendable {}
