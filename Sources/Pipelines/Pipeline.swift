@@ -198,10 +198,13 @@ package enum RunResult: Sendable, Equatable {
 package struct GeneratedPicture: Codable, Sendable, Equatable {
     package var image: PixelImage
     package var seed: UInt64
+    /// Whether a model that replies in text and pictures drew it only because it was made to.
+    package var isForced: Bool
 
-    package init(image: PixelImage, seed: UInt64) {
+    package init(image: PixelImage, seed: UInt64, isForced: Bool = false) {
         self.image = image
         self.seed = seed
+        self.isForced = isForced
     }
 }
 
