@@ -26,6 +26,9 @@ class Work:
     dtype: str
     runs: int
     is_decoder: bool = True
+    """A language model: fewer layers stand for all of them."""
+    is_transformer: bool = True
+    """Weights are most of its memory, which is held against them."""
 
     def arguments(self, options: argparse.Namespace) -> list[str]:
         layers = ["--layers", str(options.layers)] if self.is_decoder else []
@@ -39,12 +42,13 @@ class Work:
 
 
 WORKS = [
-    Work("SD 1.5 VAE, decode 512²", "sd15-vae", "f32", runs=1, is_decoder=False),
+    Work("SD 1.5 VAE, decode 512²", "sd15-vae", "f32", runs=1, is_decoder=False, is_transformer=False),
+    Work("SigLIP so400m, 384²", "siglip-so400m", "f32", runs=1, is_decoder=False),
     Work("Llama 8B", "llama-8b", "bf16", runs=3),
     Work("LlamaFusion 8B", "llamafusion-8b", "bf16", runs=1),
 ]
-# The weights of a language model, and what it may need beside them.
-LANGUAGE_MODEL_MEMORY = 1.25
+# The weights of a transformer, and what it may need beside them.
+TRANSFORMER_MEMORY = 1.25
 AUTOENCODER_MEMORY = 0.5
 DECODE_BANDWIDTH = 0.85
 
@@ -98,7 +102,7 @@ class Row:
     @property
     def memory(self) -> float:
         """Peak memory as a multiple of the weights, or of PyTorch's peak where convolutions do the work."""
-        beside = self.triptych.weight_bytes if self.work.is_decoder else self.rival.peak_memory
+        beside = self.triptych.weight_bytes if self.work.is_transformer else self.rival.peak_memory
         return self.triptych.peak_memory / beside
 
     @property
@@ -107,7 +111,7 @@ class Row:
         missed = []
         if self.speed < 1:
             missed.append("slower than PyTorch")
-        if self.memory > (LANGUAGE_MODEL_MEMORY if self.work.is_decoder else AUTOENCODER_MEMORY):
+        if self.memory > (TRANSFORMER_MEMORY if self.work.is_transformer else AUTOENCODER_MEMORY):
             missed.append("memory")
         if self.bandwidth is not None and self.bandwidth < DECODE_BANDWIDTH:
             missed.append("bandwidth")
@@ -120,7 +124,7 @@ class Row:
             f"{self.triptych.median:.3f} s",
             f"{self.rival.median:.3f} s",
             f"{self.speed:.2f} ×",
-            f"{self.triptych.peak_memory / 1e9:.2f} GB, {self.memory:.2f} × {'weights' if self.work.is_decoder else 'PyTorch'}",
+            f"{self.triptych.peak_memory / 1e9:.2f} GB, {self.memory:.2f} × {'weights' if self.work.is_transformer else 'PyTorch'}",
             f"{self.rival.peak_memory / 1e9:.2f} GB",
             f"{self.bandwidth:.2f}" if self.bandwidth is not None else "",
             ", ".join(self.missed) or "met",

@@ -8,7 +8,12 @@ import json
 
 import torch
 
-SHAPES = {"sd15-vae": "autoencoder", "llama-8b": "llama", "llamafusion-8b": "llamafusion"}
+SHAPES = {
+    "sd15-vae": "autoencoder",
+    "siglip-so400m": "siglip",
+    "llama-8b": "llama",
+    "llamafusion-8b": "llamafusion",
+}
 
 
 def main() -> None:
