@@ -9,6 +9,7 @@ import json
 import torch
 
 SHAPES = {
+    "sd15-unet": "unet",
     "sd15-vae": "autoencoder",
     "siglip-so400m": "siglip",
     "llama-8b": "llama",

@@ -4,6 +4,7 @@ import Tensors
 
 /// The networks that `bench --shape` builds at their real dimensions.
 enum BenchShape: String, CaseIterable {
+    case sd15UNet = "sd15-unet"
     case sd15VAE = "sd15-vae"
     case siglipSO400M = "siglip-so400m"
     case llama8B = "llama-8b"
@@ -11,12 +12,13 @@ enum BenchShape: String, CaseIterable {
 
     /// Names that `--shape` will take when their networks are here.
     static let planned = [
-        "sd15-unet", "sana-1.6b", "sana-0.6b", "dc-ae", "connector", "qwen2-0.5b", "qwen2.5-vl-3b",
+        "sana-1.6b", "sana-0.6b", "dc-ae", "connector", "qwen2-0.5b", "qwen2.5-vl-3b",
     ]
 
     /// Builds the network with random weights and measures it.
     func measure(_ options: BenchOptions) throws -> [Measurement] {
         switch self {
+        case .sd15UNet: try UNetBench.measure(options)
         case .sd15VAE: try AutoencoderBench.measure(options)
         case .siglipSO400M: try SigLIPBench.measure(options)
         case .llama8B: try LlamaBench.measure(options)
