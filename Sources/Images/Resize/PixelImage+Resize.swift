@@ -1,20 +1,25 @@
 extension PixelImage {
     /// The picture at another size, equal to Pillow's `Image.resize` in every byte.
     ///
-    /// Rows first, then columns, each rounded to 8 bits; a side that stays as it is is not filtered.
+    /// Rows first, then columns, each rounded to 8 bits; a side that stays as it is is not filtered. As in Pillow 13,
+    /// columns come first where the height loses more than twice the pixels that the width loses.
     package func resized(width newWidth: Int, height newHeight: Int, filter: ResizeFilter) -> PixelImage {
         precondition(newWidth > 0 && newHeight > 0, "a picture of \(newWidth)x\(newHeight)")
         if filter == .nearest {
             return sampled(width: newWidth, height: newHeight)
         }
-        var image = self
-        if newWidth != width {
-            image = image.filteredRows(ResizeWindows(from: width, to: newWidth, filter: filter))
-        }
-        if newHeight != height {
-            image = image.filteredColumns(ResizeWindows(from: height, to: newHeight, filter: filter))
-        }
-        return image
+        let isHeightFirst = height - newHeight > max(0, 2 * (width - newWidth))
+        return isHeightFirst
+            ? withHeight(newHeight, filter).withWidth(newWidth, filter)
+            : withWidth(newWidth, filter).withHeight(newHeight, filter)
+    }
+
+    private func withWidth(_ newWidth: Int, _ filter: ResizeFilter) -> PixelImage {
+        newWidth == width ? self : filteredRows(ResizeWindows(from: width, to: newWidth, filter: filter))
+    }
+
+    private func withHeight(_ newHeight: Int, _ filter: ResizeFilter) -> PixelImage {
+        newHeight == height ? self : filteredColumns(ResizeWindows(from: height, to: newHeight, filter: filter))
     }
 
     /// The source pixel under the centre of each destination pixel.

@@ -22,12 +22,4 @@ extension PixelImage {
             .padded(top: top, bottom: square - height - top, color: color)
             .resized(width: side, height: side, filter: filter)
     }
-
-    /// `resized` in the order of Pillow 13: a height that loses more than twice the pixels that the width loses is filtered
-    /// first, which rounding to 8 bits in between makes visible.
-    func stretched(side: Int, filter: ResizeFilter) -> PixelImage {
-        let isHeightFirst = height - side > max(0, 2 * (width - side))
-        let source = isHeightFirst ? resized(width: width, height: side, filter: filter) : self
-        return source.resized(width: side, height: side, filter: filter)
-    }
 }

@@ -87,7 +87,7 @@ struct SigLIPImageProcessor: Sendable, Equatable, Decodable {
         let resized =
             switch framing {
             case .padded: picture.resizedOnSquare(side: pictureSize, filter: filter, color: background)
-            case .stretched: picture.stretched(side: pictureSize, filter: filter)
+            case .stretched: picture.resized(width: pictureSize, height: pictureSize, filter: filter)
             }
         let pixels = resized.pixels
         return Tensor(
