@@ -1,0 +1,73 @@
+"""MetaMorph's language model: a Llama that reads visual tokens through a projector and writes them through a vision head."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from llamafusion.network import Context, LlamaFusion
+from metamorph.sequences import Batch, Chat
+from metamorph.tower import WIDTH
+
+
+def build_text_model(chat: Chat) -> LlamaForCausalLM:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=chat.tokenizer.get_vocab_size(),
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=1024,
+            rms_norm_eps=1e-5,
+            rope_theta=10000.0,
+            tie_word_embeddings=False,
+            bos_token_id=chat.bos,
+            eos_token_id=[chat.eos, chat.eot],
+            attn_implementation="eager",  # rows are short: plain products beat the fused kernel on a CPU
+        )
+    )
+
+
+class MetaMorph(nn.Module):
+    """The Llama with projector (`mlp2x_gelu`) and vision head (`mlp`). Names of parameters are those of the checkpoint."""
+
+    def __init__(self, text: LlamaForCausalLM) -> None:
+        super().__init__()
+        width = text.config.hidden_size
+        self.config = text.config
+        self.model = text.model
+        self.lm_head = text.lm_head
+        self.model.mm_projector = nn.Sequential(nn.Linear(WIDTH, width), nn.GELU(), nn.Linear(width, width))
+        self.vision_head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, WIDTH))
+
+    _walk = LlamaFusion._walk  # shared with LlamaFusion: it only needs `self.model.rotary_emb`
+
+    def project(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Visual tokens [..., WIDTH] as the Llama reads them [..., width]."""
+        return self.model.mm_projector(tokens)
+
+    def draw(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Hidden states after the final norm to the visual tokens that follow, of length 1."""
+        return F.normalize(self.vision_head(hidden).float(), dim=-1)
+
+    def embed(self, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
+        """A batch's inputs [rows, longest, width]; `tokens` are its visual tokens in order [visual tokens, WIDTH]."""
+        embedded = self.model.embed_tokens(batch.ids)
+        if len(batch.pictures) == 0:
+            return embedded
+        places = batch.visual.nonzero(as_tuple=True)
+        return embedded.index_put(places, self.project(tokens).to(embedded.dtype))
+
+    def walk(
+        self, embedded: torch.Tensor, context: Context | None = None, real: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Context]:
+        """Inputs [rows, variants, tokens, width] after a context with `rows` rows; the variants of a row share its context
+        and do not see each other. `real` [rows, tokens] marks what is not padding (only with one variant, where the tokens
+        become context). Returns normed states of the same shape and the tokens' own context."""
+        length = embedded.shape[2]
+        causal = torch.ones(length, length, dtype=torch.bool, device=embedded.device).tril()
+        return self._walk(list(self.model.layers), embedded, context, causal, real, self.model.norm)

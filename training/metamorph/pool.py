@@ -1,0 +1,161 @@
+"""Stage 2: pictures as the language model and the visualizer meet them, encoded once: visual tokens and latents.
+
+A shard holds plain scenes, an edit of each and motions; one more shard holds every scene of one object, because visual
+thinking draws those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from transformers import SiglipVisionModel
+
+from llamafusion.pool import encode
+from llamafusion.run import pick_device
+from llamafusion.vae import finished_vae
+from metamorph.tower import finished_tower, see
+from shapes import edits, frames, world
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
+
+SHARD = 2048
+"""Plain scenes in one file."""
+
+MOTIONS = 512
+"""Motions in one file."""
+
+
+@dataclass
+class Pool:
+    """Pictures, and which of them belong together; numbers are places in `scenes`."""
+
+    scenes: list[Scene] = field(default_factory=list)
+    tokens: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    """Visual tokens, float16. [pictures, tokens, width]"""
+    latents: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    """Unscaled latents, float16. [pictures, C, S, S]"""
+    plain: list[int] = field(default_factory=list)
+    """Scenes drawn at random: those that are captioned and asked about."""
+    edits: list[tuple[int, str, int]] = field(default_factory=list)
+    """Source, instruction, result."""
+    motions: list[tuple[tuple[int, ...], str, int]] = field(default_factory=list)
+    """Frames, instruction, what comes next."""
+    numbers: dict[Scene, int] = field(default_factory=dict)
+    """Where each scene stands."""
+
+    @staticmethod
+    def load(folder: Path, loaded: int = 0) -> tuple[Pool, int]:
+        """All shards in a folder from number `loaded` on, and how many there are now."""
+        paths = sorted(folder.glob("shard-*.pt"))
+        pool = Pool()
+        for path in paths[loaded:]:
+            pool._add(torch.load(path, weights_only=True))
+        pool.numbers = {scene: number for number, scene in enumerate(pool.scenes)}
+        return pool, len(paths)
+
+    def _add(self, shard: dict[str, torch.Tensor | bytes]) -> None:
+        first = len(self.scenes)
+        scenes, plain, changes, motions = pickle.loads(shard["story"])  # type: ignore[arg-type]
+        self.scenes += scenes
+        self.plain += range(first, first + plain)
+        self.edits += [(first + a, text, first + b) for a, text, b in changes]
+        self.motions += [(tuple(first + i for i in seen), text, first + b) for seen, text, b in motions]
+        self.tokens = torch.cat([self.tokens, shard["tokens"]]) if first else shard["tokens"]  # type: ignore[list-item]
+        self.latents = torch.cat([self.latents, shard["latents"]]) if first else shard["latents"]  # type: ignore[list-item]
+
+    def by_count(self) -> dict[int, list[int]]:
+        """Plain scenes by their number of objects."""
+        groups: dict[int, list[int]] = {n: [] for n in (1, 2, 3, 4)}
+        for number in self.plain:
+            groups[len(self.scenes[number].things)].append(number)
+        return groups
+
+    def scale(self) -> float:
+        """The scaling factor that gives latents unit variance, rounded so that it is the same wherever it is written."""
+        return round(1 / self.latents[:4096].float().std().item(), 4)
+
+
+def singles() -> list[Scene]:
+    """Every training scene of one object."""
+    scenes = [
+        Scene(ground, (Thing(shape, color, size, place),))
+        for ground in GROUND_NAMES
+        for shape in SHAPES
+        for color in COLOR_NAMES
+        for size in SIZE_NAMES
+        for place in PLACES
+    ]
+    return [scene for scene in scenes if world.split(scene) == "train"]
+
+
+def _trained_edit(scene: Scene, rng: random.Random) -> edits.Edit:
+    while world.split((change := edits.edit(scene, rng)).result) != "train":
+        pass
+    return change
+
+
+Story = tuple[list[Scene], int, list[tuple[int, str, int]], list[tuple[tuple[int, ...], str, int]]]
+
+
+def story(number: int, seed: int, size: int, motions: int) -> Story:
+    """Scenes of a shard, how many of them are plain, edits and motions. The first shard is the scenes of one object."""
+    if number == 0:
+        scenes = singles()
+        return scenes, len(scenes), [], []
+    rng = random.Random(f"metamorph pool {seed} {number}")
+    scenes = [world.random_scene(rng, part="train") for _ in range(size)]
+    changes = [_trained_edit(scene, rng) for scene in scenes]
+    told = [(i, change.instruction, size + i) for i, change in enumerate(changes)]
+    scenes += [change.result for change in changes]
+    moved = []
+    for _ in range(motions):
+        motion = frames.motion(rng, part="train")
+        first = len(scenes)
+        scenes += [*motion.frames, motion.result]
+        moved.append((tuple(range(first, first + len(motion.frames))), motion.instruction, len(scenes) - 1))
+    return scenes, size, told, moved
+
+
+def fill(runs: Path, shards: int, size: int, seed: int, device: torch.device) -> None:
+    """Writes the shards that are missing."""
+    vae: AutoencoderKL = finished_vae(runs / "vae").to(device)
+    vision: SiglipVisionModel = finished_tower(runs)[0].to(device)
+    folder = runs / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(shards + 1):
+        path = folder / f"shard-{number:04}.pt"
+        if path.exists():
+            continue
+        told = story(number, seed, size, size * MOTIONS // SHARD)
+        scenes = told[0]
+        tokens = [see(vision, world.render_batch(scenes[i : i + 512]), device) for i in range(0, len(scenes), 512)]
+        shard = {
+            "story": pickle.dumps(told),
+            "tokens": torch.cat(tokens).half(),
+            "latents": encode(vae, scenes, device).half(),
+        }
+        torch.save(shard, path.with_suffix(".new"))
+        path.with_suffix(".new").rename(path)
+        print(f"pictures {path.name}: {len(scenes)}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--shards", type=int, default=16)
+    parser.add_argument("--size", type=int, default=SHARD, help="plain scenes in a shard")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    fill(arguments.runs, arguments.shards, arguments.size, arguments.seed, pick_device(arguments.device))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A byte-level BPE in Llama 3's form, with its chat tokens and MetaMorph's picture markers behind the merges."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from llamafusion.documents import LLAMA3_SPLIT
+from shapes import captions, edits, frames, knowledge, questions, thinking
+from shapes.world import random_scene
+
+BOS, EOS, EOT = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
+HEADER_START, HEADER_END = "<|start_header_id|>", "<|end_header_id|>"
+IMAGE_START, IMAGE_END = "<image_start>", "<image_end>"
+
+SPECIALS = (
+    BOS,
+    EOS,
+    "<|reserved_special_token_0|>",
+    "<|reserved_special_token_1|>",
+    "<|finetune_right_pad_id|>",
+    HEADER_START,
+    HEADER_END,
+    "<|eom_id|>",
+    EOT,
+    "<|python_tag|>",
+    IMAGE_START,
+    IMAGE_END,
+)
+"""Llama 3's special tokens in their order, then what MetaMorph adds."""
+
+MERGED = 756
+"""Tokens before the special ones."""
+
+
+def train_tokenizer(path: Path, seed: int) -> Tokenizer:
+    """Learns the merges on the world's text; like Llama 3's, the tokenizer itself puts one bos in front."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(LLAMA3_SPLIT), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=MERGED,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        special_tokens=[],
+        show_progress=False,
+    )
+    rng = random.Random(f"metamorph tokenizer {seed}")
+    tokenizer.train_from_iterator((text for _ in range(12000) for text in _texts(rng)), trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIALS])
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(
+            single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+        ),
+    ])
+    tokenizer.save(str(path))
+    return tokenizer
+
+
+def _texts(rng: random.Random) -> list[str]:
+    scene = random_scene(rng, part="train")
+    question = questions.ask(scene, rng)
+    thought = thinking.think(scene, rng)
+    fact, color = knowledge.fact_question(rng)
+    which = frames.which_frame(rng)
+    return [
+        "user",
+        "assistant",
+        "Generate an image of " + captions.full_caption(scene, rng),
+        captions.open_caption(scene, rng, text_only=True),
+        question.text + "\n" + question.answer,
+        thought.question.text if thought else "",
+        edits.edit(scene, rng).instruction,
+        frames.motion(rng).instruction,
+        which.text + "\n" + which.answer,
+        fact + "\n" + color,
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    path = arguments.runs / "tokenizer.json"
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        train_tokenizer(path, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Stage 4: visual-predictive instruction tuning. One Llama learns words by cross-entropy and visual tokens by cosine, both on
+answers only, everything but the tower trained at once.
+
+The visual tokens of an answer are fed in a little wrong in half of the lessons: the model reads its own ones when it is
+served, and must not take the prompt's word only for the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional as F
+
+from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from metamorph.lessons import Mix, Teacher
+from metamorph.network import MetaMorph, build_text_model
+from metamorph.pool import Pool
+from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
+from metamorph.tower import VISUAL_TOKENS, WIDTH, Readers, finished_tower
+
+VISION_WEIGHT = 3.0
+"""Weight of the cosine loss (`vision_coef`; the paper takes 1 with a Llama that can already read)."""
+
+TOKEN_NOISE = 0.6
+"""Most noise, relative to their length, on the visual tokens of answers that are read."""
+
+STRAYS = 0.15
+"""Share of the visual tokens in noisy answers that are replaced by those of another picture's same cell."""
+
+CALM_MARGIN = 2.0
+"""How far below the best token the ends of text have to stay where the model reads a visual token of its own: there the
+official loop lets the LM head read the projected token, and stops in the middle of a picture if it says so."""
+
+
+def disturbed(tokens: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """Visual tokens [pictures, tokens, WIDTH] as they are read; those of half of the drawn pictures [pictures] a little wrong."""
+    count = tokens.shape[0]
+    chosen = drawn & (torch.rand(count, device=tokens.device) < 0.5)
+    amount = TOKEN_NOISE * torch.rand(count, 1, 1, device=tokens.device)
+    noisy = F.normalize(tokens + amount * torch.randn_like(tokens) * WIDTH**-0.5, dim=-1)
+    stray = torch.rand(tokens.shape[:2], device=tokens.device) < STRAYS
+    noisy = torch.where(stray[..., None], tokens[torch.randperm(count, device=tokens.device)], noisy)
+    return torch.where(chosen[:, None, None], noisy, tokens)
+
+
+class Trainer:
+    """The losses of one step."""
+
+    def __init__(self, network: MetaMorph, teacher: Teacher, readers: Readers, device: torch.device) -> None:
+        self.network = network
+        self.teacher = teacher
+        self.chat = teacher.chat
+        self.readers = readers
+        self.device = device
+
+    def batch(self, lessons: list[Lesson]) -> tuple[Batch, torch.Tensor]:
+        """Lessons as a batch, and its visual tokens [pictures, tokens, WIDTH]."""
+        batch = collate(lessons, VISUAL_TOKENS).to(self.device)
+        return batch, self.teacher.pool.tokens[batch.pictures].float().to(self.device)
+
+    def drill_loss(self, beginnings: list[Lesson], asked: list[Lesson]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of many questions about each picture, and the share of right words."""
+        batch, tokens = self.batch(beginnings)
+        embedded = self.network.embed(batch, tokens.flatten(0, 1))
+        _, context = self.network.walk(embedded[:, None], None, batch.real)
+        batch, _ = self.batch(asked)
+        embedded = self.network.embed(batch, torch.empty(0)).unflatten(0, (len(beginnings), -1))
+        hidden, _ = self.network.walk(embedded, context)
+        return self.told(hidden.flatten(0, 1), batch)
+
+    def lesson_loss(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
+        """The losses of whole rows: words, visual tokens, and calm while drawing; and how much was right."""
+        batch, tokens = self.batch(lessons)
+        drawn = batch.drawn.unflatten(0, (-1, VISUAL_TOKENS))[:, 0]
+        read = disturbed(tokens, drawn)
+        hidden, _ = self.network.walk(self.network.embed(batch, read.flatten(0, 1))[:, None])
+        hidden = hidden[:, 0]
+        words, right = self.told(hidden, batch)
+        predicted = self.network.draw(hidden[batch.predicting]).unflatten(0, (-1, VISUAL_TOKENS))
+        cosine = (predicted * tokens[drawn]).sum(-1)
+        scenes = [self.teacher.pool.scenes[n] for n, is_drawn in zip(batch.pictures, drawn.tolist()) if is_drawn]
+        shown = self.readers.loss(predicted.detach(), scenes)[1] if scenes else torch.zeros(1, 1)
+        return {
+            "words": words,
+            "right": right,
+            "cosine": 1 - cosine.mean(),
+            "calm": self.calm_loss(predicted),
+            "shown": shown.float().mean(),
+        }
+
+    def told(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The cross-entropy of a batch's words, markers counting less, and the share of right words."""
+        kept = batch.weights > 0
+        targets, weights = batch.targets[kept], batch.weights[kept]
+        logits = self.network.lm_head(hidden[kept]).float()
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        word = weights > MARKER_WEIGHT
+        right = (logits.detach().argmax(-1) == targets)[word].float().mean() if bool(word.any()) else torch.ones(())
+        return (losses * weights).sum() / weights.sum(), right
+
+    def calm_loss(self, predicted: torch.Tensor) -> torch.Tensor:
+        """Keeps the ends of text from being the LM head's choice at visual tokens that were just drawn."""
+        logits = self.network.lm_head(self.network.project(predicted.detach())).float()
+        ends = logits[..., [self.chat.eos, self.chat.eot]]
+        others = logits.index_fill(-1, torch.tensor([self.chat.eos, self.chat.eot], device=logits.device), -1e4)
+        return F.relu(ends.amax(-1) - others.amax(-1) + CALM_MARGIN).mean()
+
+    def step(self, rng: random.Random, most: int, mix: Mix) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The whole loss of a step, and what to log of it."""
+        drill, right = self.drill_loss(*self.teacher.drills(rng, most, mix))
+        drawings = self.lesson_loss(self.teacher.drawings(rng, most, mix))
+        others = self.lesson_loss([*self.teacher.talks(rng, most, mix), *self.teacher.other(rng, most, mix)])
+        share = mix.drawings / (mix.drawings + sum(n for kind, n in mix.other if kind in ("edit", "thought", "motion")))
+        cosine = share * drawings["cosine"] + (1 - share) * others["cosine"]
+        loss = drill + 0.5 * others["words"] + 0.1 * drawings["words"] + VISION_WEIGHT * cosine
+        loss = loss + 0.1 * (drawings["calm"] + others["calm"])
+        values = {
+            "drill": drill,
+            "drilled": right,
+            "words": others["words"],
+            "right": others["right"],
+            "drawn": drawings["cosine"],
+            "shown": drawings["shown"],
+            "changed": others["cosine"],
+            "change_shown": others["shown"],
+            "calm": drawings["calm"],
+        }
+        return loss, values
+
+
+def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torch.device) -> None:
+    torch.manual_seed(seed)
+    chat = Chat(Tokenizer.from_file(str(runs / "tokenizer.json")), VISUAL_TOKENS)
+    network = MetaMorph(build_text_model(chat)).to(device)
+    average = Average(network, 0.998)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    run = Run(runs / "vpit", {"network": network, "average": average.module}, optimizer)
+    pool, _ = Pool.load(runs / "pictures")
+    trainer = Trainer(network, Teacher(chat, pool), finished_tower(runs)[1].to(device), device)
+    totals: dict[str, float] = {}
+    while run.step < steps:
+        rng = random.Random(f"vpit {seed} {run.step} {process_number()}")
+        torch.manual_seed(rng.getrandbits(31))
+        most = 1 + sum(run.step >= share * steps for share in (0.04, 0.12, 0.3))
+        set_rate(optimizer, run.step, steps, peak, descent=0.25)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss, values = trainer.step(rng, most, mix)
+        loss.backward()
+        run.average_gradients()
+        values["norm"] = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update(network, run.step)
+        run.step += 1
+        for name, value in values.items():
+            totals[name] = totals.get(name, 0.0) + value.item() / 50
+        if run.step % 50 == 0:
+            run.log(most=most, **totals)
+            totals = {}
+        run.save_if_due()
+    run.save()
+
+
+def finished_network(runs: Path) -> tuple[MetaMorph, Chat]:
+    """The averaged language model of a run, and its way of talking."""
+    chat = Chat(Tokenizer.from_file(str(runs / "tokenizer.json")), VISUAL_TOKENS)
+    network = MetaMorph(build_text_model(chat))
+    state = torch.load(runs / "vpit" / "state.pt", map_location="cpu", weights_only=True)
+    network.load_state_dict(state["modules"]["average"])
+    return network.eval().requires_grad_(False), chat
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--rate", type=float, default=1.3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    join_processes()
+    train(arguments.runs, arguments.steps, Mix(), arguments.rate, arguments.seed, pick_device(arguments.device))
+
+
+if __name__ == "__main__":
+    main()
