@@ -118,7 +118,8 @@ extension KeyedDecodingContainer {
     /// A name out of a few.
     @discardableResult
     fileprivate func require(_ key: Key, in known: [String], default value: String? = nil) throws -> String {
-        let name = try value.map { try decodeIfPresent(String.self, forKey: key) ?? $0 } ?? decode(String.self, forKey: key)
+        let name =
+            try value.map { try decodeIfPresent(String.self, forKey: key) ?? $0 } ?? decode(String.self, forKey: key)
         guard known.contains(name) else {
             throw invalid(key, "\"\(name)\" is not supported (\(known.joined(separator: ", ")))")
         }
