@@ -35,14 +35,18 @@ def build_text_model(chat: Chat) -> LlamaForCausalLM:
 class MetaMorph(nn.Module):
     """The Llama with projector (`mlp2x_gelu`) and vision head (`mlp`). Names of parameters are those of the checkpoint."""
 
-    def __init__(self, text: LlamaForCausalLM) -> None:
+    def __init__(self, text: LlamaForCausalLM, vision_width: int = WIDTH) -> None:
         super().__init__()
         width = text.config.hidden_size
         self.config = text.config
         self.model = text.model
         self.lm_head = text.lm_head
-        self.model.mm_projector = nn.Sequential(nn.Linear(WIDTH, width), nn.GELU(), nn.Linear(width, width))
-        self.vision_head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, WIDTH))
+        self.model.mm_projector = nn.Sequential(nn.Linear(vision_width, width), nn.GELU(), nn.Linear(width, width))
+        self.vision_head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, vision_width))
+        # Components of a token of length 1 are small: with the usual start the biases would drown them.
+        nn.init.normal_(self.model.mm_projector[0].weight)
+        nn.init.zeros_(self.model.mm_projector[0].bias)
+        nn.init.zeros_(self.model.mm_projector[2].bias)
 
     _walk = LlamaFusion._walk  # shared with LlamaFusion: it only needs `self.model.rotary_emb`
 

@@ -12,7 +12,7 @@ from transformers import SiglipVisionModel
 from metamorph.lessons import PROMPT_TEMPLATE
 from metamorph.network import MetaMorph
 from metamorph.sequences import Chat, Lesson, collate
-from metamorph.tower import VISUAL_TOKENS, WIDTH, see
+from metamorph.tower import WIDTH, see
 from metamorph.visualizer import Visualizer, render
 
 
@@ -22,7 +22,9 @@ class Reply:
 
     text: str
     pictures: list[torch.Tensor]
-    """Each [VISUAL_TOKENS, WIDTH]."""
+    """Each [tokens, WIDTH]."""
+    ids: list[int] = field(default_factory=list)
+    """What was written as token ids, picture markers included, without the end of text."""
 
 
 @dataclass
@@ -49,24 +51,26 @@ class Sampler:
         self.vae = vae
         self.scale = scale
 
-    @torch.no_grad()
     def reply(self, prompts: list[tuple[list[np.ndarray], str]], is_drawing: bool = False, most: int = 120) -> list[Reply]:
         """Greedy replies to pictures and texts. `is_drawing` lets each begin with a picture, as image generation does."""
         pictures = [picture for seen, _ in prompts for picture in seen]
-        tokens = see(self.vision, np.stack(pictures), torch.device("cpu")) if pictures else torch.empty(0, VISUAL_TOKENS, WIDTH)
+        device = torch.device("cpu")
+        tokens = see(self.vision, np.stack(pictures), device) if pictures else torch.empty(0, self.chat.visual_tokens, WIDTH)
         lessons, first = [], 0
         for seen, text in prompts:
             lessons.append(self.chat.prompt(list(range(first, first + len(seen))), text))
             first += len(seen)
-        rows = [_Row() for _ in prompts]
-        if is_drawing:
-            for lesson, row in zip(lessons, rows):
-                lesson.add([self.chat.image_start])
-                row.drawing = VISUAL_TOKENS
-        return self._decode(lessons, rows, tokens, most)
+        return self.decode(lessons, tokens, is_drawing, most)
 
-    def _decode(self, lessons: list[Lesson], rows: list[_Row], tokens: torch.Tensor, most: int) -> list[Reply]:
-        batch = collate(lessons, VISUAL_TOKENS)
+    @torch.no_grad()
+    def decode(self, lessons: list[Lesson], tokens: torch.Tensor, is_drawing: bool, most: int) -> list[Reply]:
+        """Goes on with prompts whose pictures have the visual tokens [pictures, tokens, width], for at most `most` steps."""
+        count = self.chat.visual_tokens
+        rows = [_Row(drawing=count if is_drawing else 0) for _ in lessons]
+        if is_drawing:
+            for lesson in lessons:
+                lesson.add([self.chat.image_start])
+        batch = collate(lessons, count)
         embedded = self.network.embed(batch, tokens[batch.pictures].flatten(0, 1) if batch.pictures else tokens)
         # Rows differ in length: each goes on from its own last token, which is read again with what comes before as context.
         lengths = batch.real.sum(1)
@@ -80,9 +84,9 @@ class Sampler:
             hidden = hidden[:, 0, 0]
             drawn = self.network.draw(hidden)
             projected = self.network.project(drawn)
-            is_drawing = torch.tensor([row.drawing > 0 for row in rows])
+            drawing = torch.tensor([row.drawing > 0 for row in rows])
             # While drawing, the LM head reads the projected token, and an end of text ends the reply even then.
-            chosen = self.network.lm_head(torch.where(is_drawing[:, None], projected, hidden)).argmax(-1).tolist()
+            chosen = self.network.lm_head(torch.where(drawing[:, None], projected, hidden)).argmax(-1).tolist()
             for row, token, visual in zip(rows, chosen, drawn):
                 if not row.is_open:
                     continue
@@ -94,17 +98,18 @@ class Sampler:
                     row.is_open = False
                 else:
                     row.ids.append(token)
-                    row.drawing = VISUAL_TOKENS if token == self.chat.image_start else 0
+                    row.drawing = count if token == self.chat.image_start else 0
             if not any(row.is_open for row in rows):
                 break
             words = self.network.model.embed_tokens(torch.tensor(chosen))
-            last = torch.where(is_drawing[:, None], projected, words)
+            last = torch.where(drawing[:, None], projected, words)
         return [self._finished(row) for row in rows]
 
     def _finished(self, row: _Row) -> Reply:
         text = self.chat.tokenizer.decode(row.ids, skip_special_tokens=True).strip()
-        whole = len(row.visual) // VISUAL_TOKENS * VISUAL_TOKENS
-        return Reply(text, [torch.stack(row.visual[i : i + VISUAL_TOKENS]) for i in range(0, whole, VISUAL_TOKENS)])
+        count = self.chat.visual_tokens
+        whole = len(row.visual) // count * count
+        return Reply(text, [torch.stack(row.visual[i : i + count]) for i in range(0, whole, count)], row.ids)
 
     @torch.no_grad()
     def render(self, replies: list[Reply], steps: int, guidance: float, seed: int = 0) -> list[np.ndarray | None]:
@@ -118,8 +123,8 @@ class Sampler:
 
     def draw(self, prompts: list[str]) -> list[Reply]:
         """Text to image, up to the visual tokens."""
-        return self.reply([([], PROMPT_TEMPLATE.format(prompt=prompt)) for prompt in prompts], True, VISUAL_TOKENS)
+        return self.reply([([], PROMPT_TEMPLATE.format(prompt=prompt)) for prompt in prompts], True, self.chat.visual_tokens)
 
     def change(self, pictures: list[list[np.ndarray]], instructions: list[str]) -> list[Reply]:
         """Edits and next frames, up to the visual tokens."""
-        return self.reply(list(zip(pictures, instructions)), True, VISUAL_TOKENS)
+        return self.reply(list(zip(pictures, instructions)), True, self.chat.visual_tokens)

@@ -73,10 +73,10 @@ def encode(vision: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     return vision.encoder(inputs_embeds=vision.embeddings(pixels)).last_hidden_state
 
 
-def visual_tokens(patches: torch.Tensor) -> torch.Tensor:
+def visual_tokens(patches: torch.Tensor, count: int = VISUAL_TOKENS) -> torch.Tensor:
     """The tower's last state [n, patches, width] (before its last norm) as the language model reads it: bilinear to
-    `VISUAL_TOKENS`, length 1. [n, VISUAL_TOKENS, width]"""
-    side, wanted = int(patches.shape[1] ** 0.5), int(VISUAL_TOKENS**0.5)
+    `count` tokens, length 1. [n, count, width]"""
+    side, wanted = int(patches.shape[1] ** 0.5), int(count**0.5)
     grid = patches.float().transpose(1, 2).unflatten(2, (side, side))
     reduced = F.interpolate(grid, size=(wanted, wanted), mode="bilinear", align_corners=False)
     return F.normalize(reduced.flatten(2).transpose(1, 2), dim=-1)
