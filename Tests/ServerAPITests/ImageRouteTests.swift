@@ -31,6 +31,15 @@ import Testing
         #expect(reply.json["timings"]?["total"]?.doubleValue != nil)
     }
 
+    @Test func forcedPicture_saysSo() async throws {
+        let client = try await TestClient()
+        for (prompt, forced) in [("force", true), ("a", false)] {
+            let reply = try await client.post(path, #"{"prompt": "\#(prompt)"}"#)
+            let picture = try #require(reply.json["data"]?.arrayValue?.first)
+            #expect((picture["forced"] == true) == forced)
+        }
+    }
+
     @Test func seed_isDrawnAndReturnedIfAbsent() async throws {
         let client = try await TestClient()
         let first = try await client.post(path, #"{"prompt": "a"}"#)

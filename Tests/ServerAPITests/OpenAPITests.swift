@@ -54,6 +54,7 @@ import Testing
         #expect(
             named("EditForm").union(named("GenerationRequest")) == Set(FieldNames.edit.accepted).subtracting(later)
         )
+        #expect(named("ChatRequest") == Set(FieldNames.chat.accepted))
         #expect(
             named("AnswerRequest").union(named("AnswerForm")) == Set(FieldNames.answer.accepted).subtracting(later)
         )

@@ -31,11 +31,13 @@ struct TestClient {
         options: JobService.Options = .init(),
         limits: StepSchedule.Limits = .init(),
         maxPixels: Int = 10_000,
+        heartbeatSeconds: Double = 60,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     ) async throws {
         server = try FakeServer(models: models, options: options, limits: limits)
         var apiOptions = ServerAPI.Options()
         apiOptions.maxPixels = maxPixels
+        apiOptions.heartbeatSeconds = heartbeatSeconds
         api = ServerAPI(jobs: server.jobs, options: apiOptions, logger: logger)
         try await server.jobs.start()
     }

@@ -5,7 +5,8 @@ import Synchronization
 
 /// A model that computes nothing: pictures of one colour, answers that repeat the question, in as many steps as asked.
 ///
-/// A reply to a conversation is a `FakeReply`. A prompt, question or message of `refuse` is refused as a request, one of `fail` fails in its second step.
+/// A reply to a conversation is a `FakeReply`. A prompt, question or message of `refuse` is refused as a request, one of
+/// `fail` fails in its second step; a picture of `force` says that the model was made to draw it.
 package final class FakePipeline: Pipeline {
     package let description: ModelDescription
     /// Steps wait here before they end.
@@ -131,7 +132,7 @@ private struct FakeRun: PipelineRun {
                         height: size.height,
                         color: RGBColor(red: gray, green: 0, blue: 0)
                     )
-                    return GeneratedPicture(image: image, seed: seed)
+                    return GeneratedPicture(image: image, seed: seed, isForced: text == "force")
                 },
                 usage: usage
             )

@@ -39,7 +39,12 @@ struct FakeReply: PipelineRun {
     private var steps: Int { min(pieces.count, request.maxTokens) }
 
     var progress: RunProgress {
-        RunProgress(stage: step == steps ? .finished : .decodeToken, step: step, steps: steps)
+        RunProgress(stage: stage, step: step, steps: steps)
+    }
+
+    private var stage: RunProgress.Stage {
+        guard step < steps else { return .finished }
+        return if case .picture = pieces[step] { .denoise } else { .decodeToken }
     }
 
     mutating func advance() throws -> RunResult? {

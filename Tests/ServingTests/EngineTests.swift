@@ -57,6 +57,24 @@ import Testing
         #expect(pipeline.steps == ["picture", "answer", "answer", "picture", "picture"])
     }
 
+    @Test func replyThatDraws_letsAnswersOvertake() async throws {
+        let pipeline = FakePipeline(gate: StepGate(isOpen: false))
+        let engine = Engine()
+        let chat = RunRequest.chat(ChatRequest(turns: [ChatTurn(.user, "draw it")]))
+        let reply = try start(chat, on: engine, pipeline, lane: .short)
+        #expect(await pipeline.gate.arrival() == "draw it")
+        let answer = try start(Self.answer("q", steps: 5), on: engine, pipeline, lane: .short)
+        pipeline.gate.open()
+        guard case .finished(.answer) = await last(answer), case .finished(.replies) = await last(reply) else {
+            Issue.record("not finished")
+            return
+        }
+        // Words take turns with the answer; the picture waits until there is no answer left.
+        #expect(pipeline.steps.firstIndex(of: "q") == 2)
+        #expect(pipeline.steps.lastIndex(of: "q") == 7)
+        #expect(pipeline.steps.count == 10)
+    }
+
     @Test func cancelledRun_takesNoFurtherStep() async throws {
         let pipeline = FakePipeline(gate: StepGate(isOpen: false))
         let engine = Engine()
@@ -111,7 +129,7 @@ import Testing
         let pipeline = FakePipeline()
         var steps: [Int] = []
         for await event in try start(Self.answer("q", steps: 3), on: Engine(), pipeline, lane: .short) {
-            if case .stepped(let progress, let record) = event {
+            if case .stepped(let progress, let record, _) = event {
                 steps.append(progress.step)
                 #expect(record.stage == .decodeToken)
                 #expect(record.seconds >= 0)

@@ -45,6 +45,18 @@ import Testing
         #expect(turns(&schedule, 2) == ["2", "2"])
     }
 
+    @Test func movedRun_goesToTheEndOfTheOtherLane() {
+        var schedule = StepSchedule()
+        schedule.add(ids[0], to: .long)
+        schedule.add(ids[1], to: .short)
+        schedule.move(ids[1], to: .short)
+        #expect(turns(&schedule, 2) == ["1", "1"])
+        schedule.move(ids[1], to: .long)
+        #expect(turns(&schedule, 4) == ["0", "1", "0", "1"])
+        schedule.move(ids[1], to: .short)
+        #expect(turns(&schedule, 2) == ["1", "1"])
+    }
+
     @Test func emptySchedule_hasNoTurn() {
         var schedule = StepSchedule()
         #expect(schedule.next() == nil)

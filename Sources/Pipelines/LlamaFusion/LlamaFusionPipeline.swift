@@ -168,7 +168,7 @@ package struct LlamaFusionPipeline: Pipeline {
 
     /// bos, then the turns with a newline between them, never the tokenizer's chat template; pictures stand as in every
     /// other sequence.
-    private func prompt(of turns: [ChatTurn], field: String) throws -> (FusionSequence, images: [PixelImage]) {
+    func prompt(of turns: [ChatTurn], field: String) throws -> (FusionSequence, images: [PixelImage]) {
         var prompt = opening(pictures: 0)
         var images: [PixelImage] = []
         for (index, turn) in turns.enumerated() {

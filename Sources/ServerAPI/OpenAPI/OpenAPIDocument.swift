@@ -193,7 +193,7 @@ struct OpenAPIParameter {
         name: "index",
         place: "query",
         description: "Which picture; 0 is the first.",
-        schema: .whole(0...7)
+        schema: ["type": "integer", "minimum": 0]
     )
 
     static let paging = [

@@ -96,6 +96,7 @@ enum OpenAPISchemas {
 
     private static let pictureResult = JSONValue.record([
         ("b64_json", .text), ("url", .text), ("seed", .whole), ("width", .whole), ("height", .whole),
+        ("forced", .flag),
     ])
     private static let usage = JSONValue.record([
         ("input_tokens", .whole), ("output_tokens", .whole), ("total_tokens", .whole),

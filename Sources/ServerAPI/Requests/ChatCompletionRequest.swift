@@ -22,7 +22,7 @@ struct ChatCompletionRequest {
         _ = try fields.strings("metadata")
         isStreamed = try fields.flag("stream") ?? false
         includesUsage = try Self.includesUsage(fields, isStreamed: isStreamed)
-        delivery = try PictureRequest.delivery(fields)
+        delivery = try PictureRequest.delivery(fields, .base64)
         let seed = try fields.integer("seed", in: 0...Int.max)
         // As for pictures: only the low 32 bits count.
         let drawn = seed.map(UInt64.init) ?? UInt64(UInt32.random(in: .min ... .max))

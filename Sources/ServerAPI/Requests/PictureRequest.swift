@@ -28,7 +28,8 @@ struct PictureRequest {
         if let partial = try fields.integer("partial_images", in: 0...3), partial > 0 {
             throw .invalid("partial_images", "'partial_images' needs 'stream', which is not supported yet.")
         }
-        delivery = try Self.delivery(fields)
+        let form = try fields.choice("response_format", PictureDelivery.Form.self) ?? .base64
+        delivery = try Self.delivery(fields, form)
 
         let pictures = try reader.pictures(of: fields)
         if isEdit, pictures.isEmpty { throw .missing("image") }
@@ -55,13 +56,15 @@ struct PictureRequest {
         self.summary = summary
     }
 
-    static func delivery(_ fields: RequestFields) throws(APIError) -> PictureDelivery {
+    static func delivery(
+        _ fields: RequestFields,
+        _ form: PictureDelivery.Form
+    ) throws(APIError) -> PictureDelivery {
         let format = try fields.choice("output_format", ImageFormat.self) ?? .png
         let quality = try fields.integer("output_compression", in: 0...100)
         if let quality, quality < 100, format == .png {
             throw .invalid("output_compression", "'output_compression' below 100 needs 'output_format' jpeg or webp.")
         }
-        let form = try fields.choice("response_format", PictureDelivery.Form.self) ?? .base64
         return PictureDelivery(format: format, quality: quality ?? 100, form: form)
     }
 

@@ -267,8 +267,8 @@ extension RequestFields.Value {
     /// Whether the value asks for nothing.
     var isNeutral: Bool {
         switch self {
-        case .json(.null), .json(.bool(false)), .json(.string("auto")), .json(.array([])), .json(.object([:])), .text(""),
-            .text("auto"), .text("false"), .text("0"), .text("null"):
+        case .json(.null), .json(.bool(false)), .json(.string("auto")), .json(.array([])), .json(.object([:])),
+            .text(""), .text("auto"), .text("false"), .text("0"), .text("null"):
             true
         case .json(.number(let number)): number.double == 0
         case .json(.object(let object)): object == ["type": "text"]

@@ -57,6 +57,7 @@ struct JobRenderer {
         object["seed"] = .number(record.seed)
         object["width"] = .number(record.width)
         object["height"] = .number(record.height)
+        if record.isForced == true { object["forced"] = true }
         return .object(object)
     }
 

@@ -1,4 +1,5 @@
 package import Foundation
+import Images
 package import Pipelines
 
 /// Names a job, in URLs too: `job_` and 32 random hexadecimal digits.
@@ -118,11 +119,23 @@ package struct PictureRecord: Codable, Sendable, Equatable {
     package let seed: UInt64
     package let width: Int
     package let height: Int
+    /// Whether a model that replies in text and pictures drew it only because it was made to; nil is no.
+    package let isForced: Bool?
 
-    package init(seed: UInt64, width: Int, height: Int) {
+    package init(seed: UInt64, width: Int, height: Int, isForced: Bool? = nil) {
         self.seed = seed
         self.width = width
         self.height = height
+        self.isForced = isForced
+    }
+
+    package init(_ picture: GeneratedPicture) {
+        self.init(
+            seed: picture.seed,
+            width: picture.image.width,
+            height: picture.image.height,
+            isForced: picture.isForced ? true : nil
+        )
     }
 }
 

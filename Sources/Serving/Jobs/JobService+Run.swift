@@ -168,20 +168,18 @@ extension JobService {
 
     private func stored(_ result: RunResult, delivery: PictureDelivery?) throws -> (JobResult, [Data]) {
         let delivery = delivery ?? .standard
-        func record(_ picture: GeneratedPicture) -> PictureRecord {
-            PictureRecord(seed: picture.seed, width: picture.image.width, height: picture.image.height)
-        }
         switch result {
         case .answer(let answer, let usage):
             let record = AnswerRecord(text: answer.text, tokenIDs: answer.tokenIDs, finishReason: answer.finishReason)
             return (.answer(record, usage: usage), [])
         case .pictures(let pictures, let usage):
-            return (.pictures(pictures.map(record), usage: usage), try pictures.map(delivery.file(of:)))
+            return (.pictures(pictures.map(PictureRecord.init), usage: usage), try pictures.map(delivery.file(of:)))
         case .replies(let replies, let usage):
             var pictures: [GeneratedPicture] = []
             let records = replies.map { ReplyRecord($0, pictures: &pictures) }
             return (
-                .replies(records, pictures: pictures.map(record), usage: usage), try pictures.map(delivery.file(of:))
+                .replies(records, pictures: pictures.map(PictureRecord.init), usage: usage),
+                try pictures.map(delivery.file(of:))
             )
         }
     }
@@ -190,7 +188,7 @@ extension JobService {
         let live = state.withLock { $0.live.removeValue(forKey: finished.job.id) }
         log(finished.job)
         var finished = finished
-        finished.news = live?.news
+        if let news = live?.news, !news.isEmpty { finished.news = news }
         for observer in live?.observers.values.map(\.self) ?? [] {
             observer.yield(.finished(finished))
             observer.finish()

@@ -16,7 +16,7 @@ package struct JobView: Sendable, Equatable {
 package struct FinishedJob: Sendable, Equatable {
     package let job: Job
     package let pictures: [Data]
-    /// All that a reply was made of, for those who followed it; nil for a job that is read from the store.
+    /// All that was told of a reply, for those who followed it; nil for a job that is read from the store.
     package var news: [ReplyNews]?
 }
 
