@@ -9,6 +9,14 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
     /// The tensors in the files are not those that the network has: everything that is wrong, at once.
     case tensors(folder: String, problems: [TensorProblem])
 
+    /// What is wrong with a file, without its name; nil for problems with tensors.
+    var reason: String? {
+        switch self {
+        case .unreadableFile(_, let reason), .malformedFile(_, let reason), .configuration(_, _, let reason): reason
+        case .tensors: nil
+        }
+    }
+
     /// One line a problem.
     package var lines: [String] {
         switch self {
@@ -25,11 +33,11 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
         // A log line can't hold thousands of keys; `triptych check` prints all of them.
         let shown = problems.prefix(8).map { "\n  \($0)" }.joined()
         let rest = problems.count > 8 ? "\n  … and \(problems.count - 8) more" : ""
-        return "\(folder): \(problems.count) tensors don't fit the model:\(shown)\(rest)"
+        return "\(folder): \(problems.count) reasons why the weights don't fit the model:\(shown)\(rest)"
     }
 }
 
-/// What is wrong with one tensor of a checkpoint.
+/// What is wrong with a tensor of a checkpoint, or with a file of many.
 package enum TensorProblem: Equatable, Sendable, CustomStringConvertible {
     case missing(key: String, shape: [Int])
     case unexpected(key: String, file: String)
@@ -40,11 +48,14 @@ package enum TensorProblem: Equatable, Sendable, CustomStringConvertible {
     case mistyped(key: String, file: String, found: String)
     /// The index promises a tensor that its file doesn't hold.
     case misplaced(key: String, file: String)
+    /// The index promises so many tensors in a file that is missing, cut off or otherwise unreadable.
+    case unreadableShard(file: String, tensors: Int, reason: String)
 
+    /// The tensor's key, or the file's name.
     package var key: String {
         switch self {
         case .missing(let key, _), .unexpected(let key, _), .duplicate(let key, _, _), .misshaped(let key, _, _, _),
-            .mistyped(let key, _, _), .misplaced(let key, _):
+            .mistyped(let key, _, _), .misplaced(let key, _), .unreadableShard(let key, _, _):
             key
         }
     }
@@ -58,6 +69,7 @@ package enum TensorProblem: Equatable, Sendable, CustomStringConvertible {
             "tensor \(key) in \(file) is \(found), expected \(expected)"
         case .mistyped(let key, let file, let found): "tensor \(key) in \(file) is \(found), expected a float type"
         case .misplaced(let key, let file): "the index says that tensor \(key) is in \(file), but it is not"
+        case .unreadableShard(let file, let tensors, let reason): "\(file), with \(tensors) tensors: \(reason)"
         }
     }
 }

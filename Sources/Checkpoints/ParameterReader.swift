@@ -91,20 +91,7 @@ final class ParameterAccount: ParameterSource {
     /// One zero for every row and column, so that layers can be built from it at no cost; convolutions keep their kernel.
     private static func placeholder(_ key: String, rank: Int, kernel: [Int]) -> StoredTensor {
         let shape = Array(repeating: 1, count: rank - kernel.count) + kernel
-        let zeros = ZeroBytes(count: 4 * shape.reduce(1, *))
+        let zeros = OwnedBytes(count: 4 * shape.reduce(1, *)) { $0.initializeMemory(as: UInt8.self, repeating: 0) }
         return StoredTensor(name: key, dtype: .float32, shape: shape, bytes: zeros.bytes, owner: zeros)
     }
-}
-
-/// Owns the bytes of a placeholder.
-private final class ZeroBytes {
-    let bytes: UnsafeRawBufferPointer
-
-    init(count: Int) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
-        memory.initializeMemory(as: UInt8.self, repeating: 0)
-        bytes = UnsafeRawBufferPointer(memory)
-    }
-
-    deinit { bytes.deallocate() }
 }

@@ -30,13 +30,13 @@ package final class RandomParameters {
     }
 
     private struct WeakBytes {
-        weak var value: ParameterBytes?
+        weak var value: OwnedBytes?
     }
 }
 
 extension RandomParameters: ParameterSource {
     func take(_ key: String, _ shape: [Int]) -> StoredTensor {
-        let bytes = ParameterBytes(count: shape.reduce(dtype.byteCount, *), repeating: pattern(for: key, shape))
+        let bytes = OwnedBytes(count: shape.reduce(dtype.byteCount, *), repeating: pattern(for: key, shape))
         parameters.append((key, shape, WeakBytes(value: bytes)))
         return StoredTensor(name: key, dtype: dtype, shape: shape, bytes: bytes.bytes, owner: bytes)
     }
@@ -72,22 +72,17 @@ extension RandomParameters: ParameterSource {
     }
 }
 
-/// Owns the bytes of a parameter.
-///
-/// `@unchecked Sendable`: never written after `init`.
-private final class ParameterBytes: @unchecked Sendable {
-    let bytes: UnsafeRawBufferPointer
-
+extension OwnedBytes {
     /// Fills `count` bytes with a pattern, over and over, on all cores: most of the time goes into page faults.
-    init(count: Int, repeating pattern: [UInt8]) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
-        bytes = UnsafeRawBufferPointer(memory)
-        guard count > 0 else { return }
-        let target = Target(memory: memory)
-        DispatchQueue.concurrentPerform(iterations: (count + pattern.count - 1) / pattern.count) { index in
-            let start = index * pattern.count
-            let piece = pattern[..<min(pattern.count, count - start)]
-            target.memory[start..<start + piece.count].copyBytes(from: piece)
+    fileprivate convenience init(count: Int, repeating pattern: [UInt8]) {
+        self.init(count: count) { memory in
+            guard count > 0 else { return }
+            let target = Target(memory: memory)
+            DispatchQueue.concurrentPerform(iterations: (count + pattern.count - 1) / pattern.count) { index in
+                let start = index * pattern.count
+                let piece = pattern[..<min(pattern.count, count - start)]
+                target.memory[start..<start + piece.count].copyBytes(from: piece)
+            }
         }
     }
 
@@ -95,6 +90,4 @@ private final class ParameterBytes: @unchecked Sendable {
     private struct Target: @unchecked Sendable {
         let memory: UnsafeMutableRawBufferPointer
     }
-
-    deinit { bytes.deallocate() }
 }

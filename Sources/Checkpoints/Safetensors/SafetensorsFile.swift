@@ -2,7 +2,7 @@ package import Foundation
 package import Tensors
 
 /// One memory-mapped safetensors file, its header checked before any tensor is handed out.
-package struct SafetensorsFile: Sendable {
+package struct SafetensorsFile: TensorFile {
     /// The format's own limit. Hub checkpoints stay below a few megabytes.
     static let maximumHeaderBytes = 100_000_000
 
@@ -11,8 +11,8 @@ package struct SafetensorsFile: Sendable {
     /// In the order of the header.
     package let tensors: [StoredTensor]
     package let byteCount: Int
-    /// Of the header's bytes and the file's size: tells one checkpoint from another without reading its weights.
-    let fingerprint: Fingerprint
+    /// Of the header's bytes and the file's size.
+    package let fingerprint: Fingerprint
 
     /// - Throws: `CheckpointError.unreadableFile` or `.malformedFile`.
     package init(_ url: URL) throws(CheckpointError) {
@@ -59,20 +59,7 @@ package struct SafetensorsFile: Sendable {
         guard !isAligned, bytes.count > 0 else {
             return StoredTensor(name: entry.name, dtype: entry.dtype, shape: entry.shape, bytes: bytes, owner: file)
         }
-        let copy = AlignedCopy(bytes)
+        let copy = OwnedBytes(bytes)
         return StoredTensor(name: entry.name, dtype: entry.dtype, shape: entry.shape, bytes: copy.bytes, owner: copy)
     }
-}
-
-/// Owns the bytes of a tensor that couldn't be used in place.
-private final class AlignedCopy {
-    let bytes: UnsafeRawBufferPointer
-
-    init(_ source: UnsafeRawBufferPointer) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
-        memory.copyMemory(from: source)
-        bytes = UnsafeRawBufferPointer(memory)
-    }
-
-    deinit { bytes.deallocate() }
 }

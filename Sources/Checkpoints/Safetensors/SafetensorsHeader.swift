@@ -20,8 +20,8 @@ struct SafetensorsHeader {
     /// values, too.
     private static let rules = JSONRules(depthLimit: 3, valueLimit: SafetensorsFile.maximumHeaderBytes)
 
-    /// - Throws: `HeaderError` saying what breaks the format, and where.
-    init(scanning bytes: UnsafeRawBufferPointer) throws(HeaderError) {
+    /// - Throws: `FormatError` saying what breaks the format, and where.
+    init(scanning bytes: UnsafeRawBufferPointer) throws(FormatError) {
         var reader = JSONReader(Array(bytes), rules: Self.rules)
         do {
             try reader.object { (reader, key) throws(JSONError) in
@@ -35,7 +35,7 @@ struct SafetensorsHeader {
             }
             try reader.end()
         } catch {
-            throw HeaderError(error)
+            throw FormatError(error)
         }
     }
 
@@ -73,7 +73,7 @@ struct SafetensorsHeader {
 
     /// Checks the rules that make every byte of the data belong to exactly one tensor: sizes fit shapes, no holes, no
     /// overlaps, nothing beyond the end.
-    func validate(dataCount: Int) throws(HeaderError) {
+    func validate(dataCount: Int) throws(FormatError) {
         var end = 0
         for entry in entries.sorted(by: {
             ($0.offsets.lowerBound, $0.offsets.upperBound) < ($1.offsets.lowerBound, $1.offsets.upperBound)
@@ -81,34 +81,29 @@ struct SafetensorsHeader {
             var size = entry.dtype.byteCount
             for dimension in entry.shape {
                 let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
-                guard !overflow else { throw HeaderError("tensor \(entry.name): shape \(entry.shape) overflows") }
+                guard !overflow else { throw FormatError("tensor \(entry.name): shape \(entry.shape) overflows") }
                 size = product
             }
             guard entry.offsets.count == size else {
-                throw HeaderError(
+                throw FormatError(
                     "tensor \(entry.name): \(entry.offsets.count) bytes don't hold \(entry.dtype.rawValue) \(entry.shape)"
                 )
             }
-            guard entry.offsets.lowerBound >= end else { throw HeaderError("tensor \(entry.name) overlaps another") }
-            guard entry.offsets.lowerBound == end else { throw HeaderError("unused bytes before tensor \(entry.name)") }
+            guard entry.offsets.lowerBound >= end else { throw FormatError("tensor \(entry.name) overlaps another") }
+            guard entry.offsets.lowerBound == end else { throw FormatError("unused bytes before tensor \(entry.name)") }
             guard entry.offsets.upperBound <= dataCount else {
-                throw HeaderError(
+                throw FormatError(
                     "tensor \(entry.name) ends at \(entry.offsets.upperBound), beyond the file's \(dataCount) bytes of data"
                 )
             }
             end = entry.offsets.upperBound
         }
-        guard end == dataCount else { throw HeaderError("\(dataCount - end) bytes after the last tensor") }
+        guard end == dataCount else { throw FormatError("\(dataCount - end) bytes after the last tensor") }
     }
 }
 
-/// What breaks the format of a header.
-struct HeaderError: Error {
-    var reason: String
-
-    init(_ reason: String) { self.reason = reason }
-
-    init(_ error: JSONError) {
+extension FormatError {
+    fileprivate init(_ error: JSONError) {
         switch (error.fault, error.path.steps.last) {
         case (.refused(let reason), _): self.init(reason)
         case (.duplicateKey(let field), .key(let name)) where name != "__metadata__":

@@ -1,0 +1,95 @@
+/// The operations of Python's pickle protocols 0 to 5, under the names of `pickletools`.
+enum PickleOpcode: UInt8 {
+    // What tensors and plain containers are written with, from protocol 2 on.
+    case proto = 0x80
+    case frame = 0x95
+    case stop = 0x2E  // .
+    case mark = 0x28  // (
+    case none = 0x4E  // N
+    case newTrue = 0x88
+    case newFalse = 0x89
+    case binInt = 0x4A  // J
+    case binInt1 = 0x4B  // K
+    case binInt2 = 0x4D  // M
+    case long1 = 0x8A
+    case binFloat = 0x47  // G
+    case binUnicode = 0x58  // X
+    case shortBinUnicode = 0x8C
+    case binUnicode8 = 0x8D
+    case emptyList = 0x5D  // ]
+    case append = 0x61  // a
+    case appends = 0x65  // e
+    case emptyTuple = 0x29  // )
+    case tuple = 0x74  // t
+    case tuple1 = 0x85
+    case tuple2 = 0x86
+    case tuple3 = 0x87
+    case emptyDict = 0x7D  // }
+    case setItem = 0x73  // s
+    case setItems = 0x75  // u
+    case binGet = 0x68  // h
+    case longBinGet = 0x6A  // j
+    case binPut = 0x71  // q
+    case longBinPut = 0x72  // r
+    case memoize = 0x94
+    case global = 0x63  // c
+    case stackGlobal = 0x93
+    case reduce = 0x52  // R
+    case build = 0x62  // b
+    case binPersID = 0x51  // Q
+
+    // Refused: other ways to make objects, other types, and what only protocols 0 and 1 use.
+    case inst = 0x69  // i
+    case obj = 0x6F  // o
+    case newObj = 0x81
+    case newObjEx = 0x92
+    case ext1 = 0x82
+    case ext2 = 0x83
+    case ext4 = 0x84
+    case persID = 0x50  // P
+    case pop = 0x30  // 0
+    case popMark = 0x31  // 1
+    case dup = 0x32  // 2
+    case int = 0x49  // I
+    case long = 0x4C  // L
+    case long4 = 0x8B
+    case float = 0x46  // F
+    case string = 0x53  // S
+    case binString = 0x54  // T
+    case shortBinString = 0x55  // U
+    case unicode = 0x56  // V
+    case binBytes = 0x42  // B
+    case shortBinBytes = 0x43  // C
+    case binBytes8 = 0x8E
+    case byteArray8 = 0x96
+    case nextBuffer = 0x97
+    case readOnlyBuffer = 0x98
+    case emptySet = 0x8F
+    case addItems = 0x90
+    case frozenSet = 0x91
+    case list = 0x6C  // l
+    case dict = 0x64  // d
+    case get = 0x67  // g
+    case put = 0x70  // p
+
+    /// As `pickletools` spells it.
+    var name: String {
+        switch self {
+        case .newObjEx: "NEWOBJ_EX"
+        case .shortBinUnicode: "SHORT_BINUNICODE"
+        case .shortBinString: "SHORT_BINSTRING"
+        case .shortBinBytes: "SHORT_BINBYTES"
+        case .emptyList: "EMPTY_LIST"
+        case .emptyTuple: "EMPTY_TUPLE"
+        case .emptyDict: "EMPTY_DICT"
+        case .emptySet: "EMPTY_SET"
+        case .longBinGet: "LONG_BINGET"
+        case .longBinPut: "LONG_BINPUT"
+        case .stackGlobal: "STACK_GLOBAL"
+        case .popMark: "POP_MARK"
+        case .nextBuffer: "NEXT_BUFFER"
+        case .readOnlyBuffer: "READONLY_BUFFER"
+        default: "\(self)".uppercased()
+        }
+    }
+}
