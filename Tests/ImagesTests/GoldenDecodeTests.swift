@@ -36,12 +36,16 @@ struct GoldenDecodeTests {
     }
 
     private func expect(_ image: PixelImage, near name: String, file: String) throws {
+        guard file.hasSuffix(".jpg") || file == "lossy.webp" || file == "rgba.webp" else {
+            let digest = try GoldenImages.shared.digest(name)
+            try #require(digest.shape == [image.height, image.width, 3])
+            #expect(digest.matches(image.pixels))
+            return
+        }
         let expected = try GoldenImages.shared.expected(name)
         try #require(expected.shape == [image.height, image.width, 3])
-        let isLossy = file.hasSuffix(".jpg") || file == "lossy.webp" || file == "rgba.webp"
         let differences = zip(image.pixels, expected.bytes).map { abs(Int($0) - Int($1)) }
-        let largest = differences.max() ?? 0
-        #expect(largest <= (isLossy ? 3 : 0))
+        #expect(differences.max() ?? 0 <= 3)
         #expect(Double(differences.reduce(0, +)) <= Double(differences.count))
     }
 }

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Images
 import Testing
@@ -40,6 +41,16 @@ struct GoldenImages: Sendable {
         let bytes: [UInt8]
     }
 
+    /// Shape and SHA-256 of an unsigned 8-bit tensor that is to be met exactly.
+    struct Digest: Decodable {
+        let shape: [Int]
+        let sha256: String
+
+        func matches(_ bytes: [UInt8]) -> Bool {
+            sha256 == SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+        }
+    }
+
     private struct Entry: Decodable {
         let dtype: String
         let shape: [Int]
@@ -55,6 +66,7 @@ struct GoldenImages: Sendable {
     private let folder: URL
     private let payload: Data
     private let entries: [String: Entry]
+    private let digests: [String: Digest]
 
     private init() {
         folder = URL(filePath: #filePath)
@@ -62,6 +74,10 @@ struct GoldenImages: Sendable {
             .appending(path: "Goldens/units/images")
         do {
             cases = try JSONDecoder().decode(Cases.self, from: Data(contentsOf: folder.appending(path: "case.json")))
+            digests = try JSONDecoder().decode(
+                [String: Digest].self,
+                from: Data(contentsOf: folder.appending(path: "digests.json"))
+            )
             let file = try Data(contentsOf: folder.appending(path: "expected.safetensors"))
             let headerCount = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
             entries = try JSONDecoder().decode([String: Entry].self, from: file[8..<(8 + headerCount)])
@@ -74,6 +90,12 @@ struct GoldenImages: Sendable {
     /// The bytes of a picture file.
     func file(_ name: String) throws -> Data {
         try Data(contentsOf: folder.appending(path: name))
+    }
+
+    /// An entry of `digests.json`.
+    func digest(_ name: String) throws -> Digest {
+        guard let digest = digests[name] else { throw CocoaError(.keyValueValidation) }
+        return digest
     }
 
     /// A tensor of `expected.safetensors`.

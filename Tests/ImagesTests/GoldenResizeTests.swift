@@ -8,12 +8,16 @@ struct GoldenResizeTests {
         let file = try GoldenImages.shared.file(golden.file)
         let image = try ImageDecoder.decode(file, limits: GoldenDecodeTests.roomy)
         let resized = image.resized(width: golden.width, height: golden.height, filter: golden.filter)
-        let expected = try GoldenImages.shared.expected(golden.expected)
-        #expect(Array(expected.shape.prefix(2)) == [resized.height, resized.width])
+        let digest = try GoldenImages.shared.digest(golden.expected)
+        #expect(Array(digest.shape.prefix(2)) == [resized.height, resized.width])
         // Gray pictures stayed one channel in the reference.
-        let isGray = expected.shape.count == 2
-        let bytes = isGray ? expected.bytes.flatMap { [$0, $0, $0] } : expected.bytes
-        #expect(resized.pixels == bytes)
+        guard digest.shape.count == 2 else {
+            #expect(digest.matches(resized.pixels))
+            return
+        }
+        let gray = stride(from: 0, to: resized.pixels.count, by: 3).map { resized.pixels[$0] }
+        #expect(resized.pixels == gray.flatMap { [$0, $0, $0] })
+        #expect(digest.matches(gray))
     }
 
     @Test(arguments: ResizeFilter.allCases)
