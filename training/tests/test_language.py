@@ -3,8 +3,8 @@
 import random
 import unittest
 
-from shapes import captions, edits, knowledge, questions
-from shapes.benchmark import ANSWERS, EDITS, SEVERAL, SINGLE, Cases, run
+from shapes import captions, edits, frames, knowledge, questions, thinking
+from shapes.benchmark import ANSWERS, EDITS, NEXT, SEVERAL, SINGLE, THINKING, Cases, run
 from shapes.wording import typed
 from shapes.world import Scene, Thing, random_scene, render, split
 
@@ -89,6 +89,62 @@ class EditTests(unittest.TestCase):
         self.assertEqual(change.result.things, SCENE.things)
 
 
+class ThinkingTests(unittest.TestCase):
+    def test_a_thought_shows_the_object_that_is_asked_about(self) -> None:
+        rng = random.Random(8)
+        for _ in range(300):
+            scene = random_scene(rng)
+            thought = thinking.think(scene, rng)
+            if thought:
+                (thing,) = thought.part.things
+                self.assertIn(thing, scene.things)
+                self.assertEqual(thought.part.ground, scene.ground)
+                self.assertEqual(getattr(thing, thought.question.kind), thought.question.answer)
+
+    def test_thoughts_of_training_show_no_held_out_picture(self) -> None:
+        rng = random.Random(9)
+        thoughts = [thinking.think(random_scene(rng, part="train"), rng, "train") for _ in range(500)]
+        self.assertTrue(all(split(thought.part) == "train" for thought in thoughts if thought))
+
+    def test_held_out_wordings_are_not_trained_on(self) -> None:
+        rng = random.Random(10)
+        texts = [t.question.text.lower() for _ in range(300) if (t := thinking.think(SCENE, rng))]
+        self.assertFalse(any(text.startswith(thinking.LEADS[-1]) for text in texts))
+
+
+class FramesTests(unittest.TestCase):
+    def test_a_motion_goes_on_in_its_line(self) -> None:
+        rng = random.Random(11)
+        for _ in range(100):
+            motion = frames.motion(rng, "move")
+            things = [set(scene.things) for scene in (*motion.frames, motion.result)]
+            (first,), (second,), (third,) = (now - (things[0] & things[1] & things[2]) for now in things)
+            self.assertEqual((first.shape, first.color, first.size), (third.shape, third.color, third.size))
+            self.assertEqual((second.row - first.row, second.column - first.column), (third.row - second.row, third.column - second.column))
+
+    def test_a_row_grows_by_one(self) -> None:
+        rng = random.Random(12)
+        for _ in range(100):
+            motion = frames.motion(rng, "row")
+            counts = [len(scene.things) for scene in (*motion.frames, motion.result)]
+            self.assertEqual([counts[1] - counts[0], counts[2] - counts[1]], [1, 1])
+
+    def test_motions_of_training_show_no_held_out_picture(self) -> None:
+        rng = random.Random(13)
+        for _ in range(200):
+            motion = frames.motion(rng, part="train")
+            self.assertEqual({split(scene) for scene in (*motion.frames, motion.result)}, {"train"})
+        self.assertEqual(split(frames.motion(rng, part="test").result), "test")
+
+    def test_only_one_frame_is_the_answer(self) -> None:
+        rng = random.Random(14)
+        for _ in range(200):
+            asked = frames.which_frame(rng)
+            shown = [any(t.shape in asked.text.lower() for t in frame.things) for frame in asked.frames]
+            self.assertEqual(shown.count(True), 1)
+            self.assertEqual(frames.ORDINALS[shown.index(True)], asked.answer)
+
+
 class BenchmarkTests(unittest.TestCase):
     def test_cases_are_held_out_and_reproducible(self) -> None:
         first, second = Cases.make(20), Cases.make(20)
@@ -100,14 +156,19 @@ class BenchmarkTests(unittest.TestCase):
         scenes = {case.prompt: case.scene for case in cases.single + cases.several}
         answers = iter([case.question.answer for case in cases.questions])
         results = iter([case.edit.result for case in cases.edits])
+        thoughts = [(render(case.thought.part), case.thought.question.answer) for case in cases.thoughts]
         perfect = run(
             cases,
             lambda prompts: [render(scenes[prompt]) for prompt in prompts],
             lambda pictures, asked: [next(answers) for _ in asked],
             lambda pictures, asked: [render(next(results)) for _ in asked],
+            lambda pictures, texts: thoughts,
+            lambda pictures, texts: [render(motion.result) for motion in cases.motions],
         )
-        for name in (f"{SINGLE}: all", f"{SEVERAL}: all", f"{ANSWERS}: all", f"{EDITS}: all"):
-            self.assertEqual(perfect.share(name), 1.0)
+        for name in (SINGLE, SEVERAL, ANSWERS, EDITS, THINKING, NEXT):
+            self.assertEqual(perfect.share(f"{name}: all"), 1.0, name)
+        blind = run(cases, None, None, None, lambda pictures, texts: [(None, word) for _, word in thoughts])
+        self.assertEqual((blind.share(f"{THINKING}: word"), blind.share(f"{THINKING}: all")), (1.0, 0.0))
         wrong = run(cases, lambda prompts: [render(SCENE) for _ in prompts], lambda _, asked: ["?"] * len(asked), None)
         for name in (f"{SINGLE}: all", f"{SEVERAL}: all", f"{ANSWERS}: all"):
             self.assertEqual(wrong.share(name), 0.0)

@@ -9,17 +9,36 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from PIL import Image
 
-from shapes.benchmark import ANSWERS, EDITS, SINGLE, Cases
-from shapes.served import Server, ServerError, score
+from shapes.benchmark import ANSWERS, EDITS, NEXT, SINGLE, THINKING, Cases
+from shapes.served import TASKS, Server, ServerError, score
 from shapes.world import Scene, render
 
 CASES = Cases.make(6)
 
 
-def reply_with(scene: Scene) -> dict[str, object]:
+def encoded(scene: Scene) -> str:
     file = io.BytesIO()
     Image.fromarray(render(scene)).save(file, "PNG")
-    return {"data": [{"b64_json": base64.b64encode(file.getvalue()).decode()}]}
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def reply_with(scene: Scene) -> dict[str, object]:
+    return {"data": [{"b64_json": encoded(scene)}]}
+
+
+def chat_reply(parts: list[dict[str, object]]) -> dict[str, object]:
+    """A reply of text and pictures: one to thoughts, which have one picture, one to motions, which have several."""
+    *pictures, text = parts
+    assert all(part["image_url"]["url"].startswith("data:image/png;base64,") for part in pictures)
+    if len(pictures) == 1:
+        thought = next(c.thought for c in CASES.thoughts if c.thought.question.text == text["text"])
+        scene, word = thought.part, thought.question.answer
+    else:
+        shown = [part["image_url"]["url"].split(",")[1] for part in pictures]
+        scene, word = next(m.result for m in CASES.motions if [encoded(f) for f in m.frames] == shown), ""
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + encoded(scene)}}
+    content = [picture, {"type": "text", "text": word}] if word else [picture]
+    return {"choices": [{"message": {"role": "assistant", "content": content}}]}
 
 
 class Oracle(BaseHTTPRequestHandler):
@@ -40,6 +59,8 @@ class Oracle(BaseHTTPRequestHandler):
             shown = Image.open(io.BytesIO(data)).tobytes()
             cases = (c for c in CASES.questions if render(c.scene).tobytes() == shown)
             body = {"answer": next(c.question.answer for c in cases if c.question.text == fields["question"])}
+        elif self.path == "/v1/chat/completions":
+            body = chat_reply(fields["messages"][0]["content"])
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -63,9 +84,9 @@ class ServedTests(unittest.TestCase):
         cls.listener.server_close()
 
     def test_a_perfect_server_scores_everything(self) -> None:
-        tally = score(Server(self.url, "perfect", 10), CASES, ["draw", "answer", "edit"], {})
-        for name in (f"{SINGLE}: all", f"{ANSWERS}: all", f"{EDITS}: all"):
-            self.assertEqual(tally.share(name), 1.0)
+        tally = score(Server(self.url, "perfect", 10), CASES, list(TASKS), {})
+        for name in (SINGLE, ANSWERS, EDITS, THINKING, NEXT):
+            self.assertEqual(tally.share(f"{name}: all"), 1.0, name)
 
     def test_a_refusal_names_its_status_and_reason(self) -> None:
         with self.assertRaisesRegex(ServerError, "404.*no such model"):
