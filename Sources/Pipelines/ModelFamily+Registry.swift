@@ -4,8 +4,7 @@ package import Foundation
 extension ModelFamily {
     /// Every family that a configuration may name.
     package static let all: [ModelFamily] = [
-        .llamaFusion, .unsupported("llavafusion"), .unsupported("metamorph"), .unsupported("metaquery"),
-        .unsupported("mllm"),
+        .llamaFusion, .metaMorph, .unsupported("llavafusion"), .unsupported("metaquery"), .unsupported("mllm"),
     ]
 
     /// - Throws: `PipelineError.unsupported` naming the families there are.
@@ -25,7 +24,7 @@ extension ModelFamily {
             enum CodingKeys: String, CodingKey { case modelType = "model_type" }
         }
         let config = try ConfigurationFile.decode(Config.self, at: folder.appending(path: "config.json"))
-        return try family(named: config.modelType)
+        return try family(named: config.modelType == "metamorph_llama" ? "metamorph" : config.modelType)
     }
 
     /// A family whose networks are not there yet.

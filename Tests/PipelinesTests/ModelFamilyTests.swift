@@ -115,7 +115,7 @@ import Testing
         #expect(throws: CheckpointError.self) { try ModelFamily.family(ofCheckpointAt: URL(filePath: "/nonexistent")) }
     }
 
-    @Test(arguments: ["llavafusion", "metamorph", "metaquery", "mllm"])
+    @Test(arguments: ["llavafusion", "metaquery", "mllm"])
     func familyWithoutNetworks_saysSo(name: String) throws {
         let family = try ModelFamily.family(named: name)
         var entry = GoldenModel.entry("transfusion")

@@ -1,0 +1,209 @@
+package import Foundation
+import Images
+import Networks
+import Samplers
+
+/// MetaMorph: one language model that reads and writes text and visual tokens, and a Stable Diffusion that renders them.
+package struct MetaMorphPipeline: Pipeline {
+    package let description: ModelDescription
+    let model: MetaMorphModel
+    private let promptTemplate: String
+
+    /// Tokens that the reply to a prompt for a picture may have before the picture is forced: as many as the official
+    /// demo lets it have.
+    private static let tokensBeforePicture = 512
+
+    init(_ model: MetaMorphModel, _ entry: ModelEntry) throws {
+        guard entry.quantization == "none" else {
+            throw PipelineError.unsupported(reason: "quantization \(entry.quantization) is not supported yet")
+        }
+        promptTemplate = entry.promptTemplate ?? "Generate an image of {prompt}"
+        guard promptTemplate.contains("{prompt}") else {
+            throw PipelineError.unsupported(reason: "prompt_template: does not contain {prompt}")
+        }
+        self.model = model
+        let config = model.config
+        let promptLimit = min(config.promptLimit ?? .max, config.text.contextLength)
+        let visualizer = model.visualizer
+        description = ModelDescription(
+            family: "metamorph",
+            tasks: [.generate, .edit, .answer],
+            inputModalities: [.text, .image],
+            outputModalities: [.text, .image],
+            defaults: GenerationDefaults(
+                steps: entry.defaults.steps ?? 50,
+                guidanceScale: entry.defaults.guidanceScale ?? 7.5,
+                // The model has none: 1 changes nothing.
+                imageGuidanceScale: entry.defaults.imageGuidanceScale ?? 1,
+                size: visualizer.diffusion.defaultSize
+            ),
+            limits: ModelLimits(
+                minimumSize: PictureSize(width: visualizer.sizeMultiple, height: visualizer.sizeMultiple),
+                maximumSize: visualizer.maximumSize,
+                sizeMultiple: visualizer.sizeMultiple,
+                // Around them stand about twenty tokens of chat format and a few of text.
+                maximumImages: max(0, (promptLimit - 32) / (config.visualTokens + 2)),
+                contextLength: config.text.contextLength
+            ),
+            weightBytes: model.weightBytes
+        )
+    }
+
+    package func run(for request: RunRequest) throws -> any PipelineRun {
+        switch request {
+        case .generation(let request): try drawing(request)
+        case .answer(let request): try answering(request)
+        case .chat(let request): try Choices(request, makeReply: replying)
+        }
+    }
+
+    package func resume(_ request: RunRequest, from state: Data) throws -> any PipelineRun {
+        switch request {
+        case .generation(let request):
+            var run = try drawing(request)
+            try run.restore(state)
+            return run
+        case .answer(let request):
+            var run = try answering(request)
+            try run.restore(state)
+            return run
+        case .chat(let request):
+            return try Choices(request, from: state, makeReply: replying)
+        }
+    }
+
+    // MARK: Pictures
+
+    /// The prompt stands in the template; an instruction beside pictures stands as it is.
+    func drawing(_ request: GenerationRequest) throws -> MetaMorphDrawing {
+        try check(request)
+        let text = request.images.isEmpty ? promptTemplate.replacing("{prompt}", with: request.prompt) : request.prompt
+        let turn = ChatTurn(.user, text, images: request.images)
+        let prompt = try model.prompt(of: [turn], field: "prompt", forPicture: true)
+        let rules = VisualDecoding.Rules(
+            sampling: .greedy,
+            seed: 0,
+            maxTokens: Self.tokensBeforePicture,
+            endsWithPicture: true
+        )
+        let plan = try plan(
+            seeds: (0..<request.count).map { request.seed &+ UInt64($0) },
+            size: request.size,
+            steps: request.steps,
+            guidanceScales: request.guidanceScale.map { [$0] } ?? []
+        )
+        return MetaMorphDrawing(model, request, VisualDecoding(model, prompt, rules), plan)
+    }
+
+    private func check(_ request: GenerationRequest) throws {
+        let (most, multiple) = (description.limits.maximumSize, description.limits.sizeMultiple)
+        try require(!request.prompt.isEmpty || !request.images.isEmpty, "prompt", "may be empty only with pictures")
+        try check(request.images, field: "images")
+        try require((1...8).contains(request.count), "n", "must be 1…8")
+        try require((1...1000).contains(request.steps ?? 1), "num_inference_steps", "must be 1…1000")
+        try require(
+            request.size.map(model.visualizer.accepts) ?? true,
+            "size",
+            "must be multiples of \(multiple), at most \(most.width)x\(most.height)"
+        )
+        for (field, scale) in [
+            ("guidance_scale", request.guidanceScale), ("image_guidance_scale", request.imageGuidanceScale),
+        ] {
+            try require(scale.map { $0.isFinite && $0 >= 0 } ?? true, field, "must be finite and not negative")
+        }
+        try require(
+            request.negativePrompt?.isEmpty ?? true,
+            "negative_prompt",
+            "this model is guided away from nothing, not from a text"
+        )
+        try require(
+            request.images.isEmpty || request.imageGuidanceScale == nil,
+            "image_guidance_scale",
+            "this model has no guidance by pictures"
+        )
+    }
+
+    /// What is nil or empty takes the model's default.
+    private func plan(
+        seeds: [UInt64],
+        size: PictureSize?,
+        steps: Int?,
+        guidanceScales: [Double]
+    ) throws -> Visualizer.Plan {
+        let scales = guidanceScales.isEmpty ? [description.defaults.guidanceScale] : guidanceScales
+        let schedule: DenoisingSchedule
+        do {
+            schedule = try model.visualizer.diffusion.scheduler.schedule(steps: steps ?? description.defaults.steps)
+        } catch {
+            throw PipelineError.invalidRequest(field: "num_inference_steps", reason: "\(error)")
+        }
+        return Visualizer.Plan(
+            visualizer: model.visualizer,
+            schedule: schedule,
+            size: size ?? description.defaults.size,
+            orders: seeds.flatMap { seed in scales.map { Visualizer.Plan.Order(seed: seed, guidanceScale: $0) } }
+        )
+    }
+
+    // MARK: Replies
+
+    /// A question is a conversation of one turn.
+    func answering(_ request: AnswerRequest) throws -> MetaMorphReplying {
+        try require(
+            !request.question.isEmpty || !request.images.isEmpty,
+            "question",
+            "may be empty only with a picture"
+        )
+        return try replying(to: .answer(request), ChatRequest(request), fields: ("question", "images"))
+    }
+
+    /// One reply to a conversation.
+    @Sendable
+    private func replying(_ request: ChatRequest, from state: Data?) throws -> any PipelineRun {
+        var run = try replying(request)
+        if let state { try run.restore(state) }
+        return run
+    }
+
+    func replying(_ request: ChatRequest) throws -> MetaMorphReplying {
+        try replying(to: .chat(request), request, fields: ("messages", "messages"))
+    }
+
+    /// - Parameter fields: what the request calls its texts and its pictures
+    private func replying(
+        to original: RunRequest,
+        _ request: ChatRequest,
+        fields: (texts: String, images: String)
+    ) throws -> MetaMorphReplying {
+        try request.check()
+        try require(request.modalities?.contains(.text) ?? true, "modalities", "this model replies in text, too")
+        try check(request.images, field: fields.images)
+        let prompt = try model.prompt(of: request.turns, field: fields.texts)
+        let rules = VisualDecoding.Rules(
+            sampling: request.sampling,
+            seed: request.seed,
+            maxTokens: request.maxTokens,
+            mayDraw: request.modalities?.contains(.image) ?? true,
+            topLogProbabilities: request.topLogProbabilities,
+            stop: request.stop
+        )
+        let plan = try plan(
+            seeds: [request.seed],
+            size: nil,
+            steps: request.rendering.steps,
+            guidanceScales: request.rendering.guidanceScales
+        )
+        return MetaMorphReplying(model, original, request, VisualDecoding(model, prompt, rules), plan)
+    }
+
+    // MARK: All
+
+    private func check(_ images: [PixelImage], field: String) throws {
+        let most = description.limits.maximumImages
+        try require(images.count <= most, field, "this model reads at most \(most) pictures")
+    }
+
+    private func require(_ condition: Bool, _ field: String, _ reason: String) throws {
+        guard condition else { throw PipelineError.invalidRequest(field: field, reason: reason) }
+    }
+}

@@ -1,0 +1,99 @@
+import Checkpoints
+import Images
+import Networks
+import Samplers
+import Tensors
+
+/// What renders visual tokens: the adapter and the Stable Diffusion that was tuned to read what it makes of them.
+struct Visualizer: Sendable {
+    let adapter: VisualizerAdapter
+    let diffusion: StableDiffusionModel
+    let weightBytes: Int
+    /// Tells whether a saved run belongs to these weights.
+    let fingerprint: Fingerprint
+
+    /// - Throws: an error naming the file, tensor or JSON path that can't be used.
+    init(_ folder: MetaMorphFolder, for config: MetaMorphConfig) throws {
+        let adapterConfig = try folder.adapterConfig(for: config, folder.diffusion().networkConfig())
+        let adapterWeights = try folder.adapterWeights()
+        diffusion = try StableDiffusionModel(folder.diffusion(), network: folder.rendererWeights())
+        adapter = try adapterWeights.load { VisualizerAdapter(adapterConfig, $0) }
+        weightBytes = adapterWeights.byteCount + diffusion.weightBytes
+        var fingerprint = adapterWeights.fingerprint
+        fingerprint.combine(Int(truncatingIfNeeded: diffusion.fingerprint.value))
+        self.fingerprint = fingerprint
+    }
+
+    // MARK: Sizes
+
+    /// Sides that the halvings of autoencoder and UNet divide.
+    var sizeMultiple: Int { diffusion.sizeMultiple << (diffusion.network.config.blocks.count - 1) }
+
+    /// Twice the size of the training a side: beyond it pictures only repeat themselves, and attention grows with the
+    /// fourth power.
+    var maximumSize: PictureSize {
+        let size = diffusion.defaultSize
+        return PictureSize(width: 2 * size.width, height: 2 * size.height)
+    }
+
+    func accepts(_ size: PictureSize) -> Bool {
+        [(size.width, maximumSize.width), (size.height, maximumSize.height)].allSatisfy { side, maximum in
+            (sizeMultiple...maximum).contains(side) && side.isMultiple(of: sizeMultiple)
+        }
+    }
+
+    // MARK: Plans
+
+    /// How pictures of one run are rendered, whatever they show.
+    struct Plan: Sendable {
+        /// One picture for each, from the same visual tokens.
+        struct Order: Sendable {
+            var seed: UInt64
+            var guidanceScale: Double
+        }
+
+        let visualizer: Visualizer
+        let schedule: DenoisingSchedule
+        let size: PictureSize
+        /// At least one.
+        let orders: [Order]
+
+        /// Steps of one rendering.
+        var stepCount: Int { schedule.timesteps.count + orders.count }
+
+        /// Whether these can be what it has rendered.
+        func isFulfilled(by pictures: [GeneratedPicture]) -> Bool {
+            pictures.map(\.seed) == orders.map(\.seed)
+                && pictures.allSatisfy { $0.image.width == size.width && $0.image.height == size.height }
+        }
+
+        /// The finished pictures of a rendering; nil before its last step.
+        func pictures(of rendering: StableDiffusionRendering) -> [GeneratedPicture]? {
+            guard rendering.stage == .finished else { return nil }
+            return zip(rendering.state.pictures, orders).map { GeneratedPicture(image: $0, seed: $1.seed) }
+        }
+
+        /// Guided away from a condition of zeros, as the authors' demo does it.
+        func rendering(of tokens: VisualTokens) -> StableDiffusionRendering {
+            let condition = visualizer.condition(of: tokens)  // [1, tokens, width]
+            let both = Tensor.concatenated([.zeros(condition.shape), condition], axis: 0)
+            return StableDiffusionRendering(
+                visualizer.diffusion,
+                orders.map {
+                    StableDiffusionRendering.Order(
+                        seed: $0.seed,
+                        guidance: Guidance(full: 1, null: 0, scale: $0.guidanceScale)
+                    )
+                },
+                size: size,
+                schedule,
+                conditions: visualizer.diffusion.network.keyValues(of: both)
+            )
+        }
+    }
+
+    /// [1, tokens, width]
+    func condition(of tokens: VisualTokens) -> Tensor {
+        adapter.condition(of: tokens.tensor(width: adapter.config.inputWidth))
+    }
+}
