@@ -113,7 +113,7 @@ let tests: [Target] = [
     .testTarget(name: "SamplersTests", dependencies: ["Samplers"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "GoldenData"], swiftSettings: strict),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: strict),
-    .testTarget(name: "ImagesTests", dependencies: ["Images"], swiftSettings: strict),
+    .testTarget(name: "ImagesTests", dependencies: ["Images", crypto], swiftSettings: strict),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CTriptychKernels"], swiftSettings: strict),
 
     .target(
