@@ -36,14 +36,21 @@ NOISY_PICTURES = 0.2
 """Share of pictures that are noised (t ≤ 500, with a noise loss) although a question follows; the others are clean."""
 
 
+DRAWN_COUNTS = (1, 1, 1, 2, 2, 3, 4)
+"""How many objects are in a picture to draw or to edit, each as often as it stands here."""
+
+ASKED_COUNTS = (1, 2, 3, 4)
+"""The same of pictures that are asked about."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """How many pictures of each task are in a step, and how often each is used."""
 
-    drawn: int = 36
+    drawn: int = 32
     draws: int = 4
     """Noise draws of each captioned picture."""
-    asked: int = 16
+    asked: int = 20
     questions: int = 4
     edited: int = 0
     edit_draws: int = 2
@@ -173,9 +180,11 @@ class Trainer:
         return self.noise_loss(predicted, noise, timesteps)
 
 
-def pick(scenes_by_count: dict[int, list[int]], count: int, most: int, rng: random.Random) -> list[int]:
-    """Random indices of scenes with at most `most` objects, small counts first in line."""
-    counts = [n for n in (1, 1, 2, 2, 3, 4) if n <= most]
+def pick(
+    scenes_by_count: dict[int, list[int]], count: int, objects: tuple[int, ...], most: int, rng: random.Random
+) -> list[int]:
+    """Random indices of scenes with at most `most` objects, as many as one of `objects`."""
+    counts = [n for n in objects if n <= most]
     return [rng.choice(scenes_by_count[rng.choice(counts)]) for _ in range(count)]
 
 
@@ -210,12 +219,12 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
         most = 1 + sum(run.step >= start for start in (600, 1500, 3500))
         set_rate(optimizer, run.step, steps, peak)
         with torch.autocast(device.type, torch.bfloat16):
-            drawn = trainer.draw_loss(pick(groups, batch.drawn, most, rng), rng, batch.draws)
-            told, noisy, right = trainer.ask_loss(pick(groups, batch.asked, most, rng), rng, batch.questions)
+            drawn = trainer.draw_loss(pick(groups, batch.drawn, DRAWN_COUNTS, most, rng), rng, batch.draws)
+            told, noisy, right = trainer.ask_loss(pick(groups, batch.asked, ASKED_COUNTS, most, rng), rng, batch.questions)
             loss = NOISE_WEIGHT * (drawn + 0.1 * noisy) + told
             values = {"noise": drawn, "answer": told, "right": right[0], "described": right[1]}
             if batch.edited and run.step >= edits_from:
-                changed = trainer.edit_loss(pick(groups, batch.edited, most, rng), rng, batch.edit_draws)
+                changed = trainer.edit_loss(pick(groups, batch.edited, DRAWN_COUNTS, most, rng), rng, batch.edit_draws)
                 loss = loss + NOISE_WEIGHT * 0.5 * changed
                 values["edit"] = changed
         loss.backward()
