@@ -163,6 +163,9 @@ import Testing
         entry.quantization = "none"
         entry.promptTemplate = "no place for the prompt"
         #expect(throws: PipelineError.self) { try ModelFamily.metaMorph.load(entry) }
+        entry.promptTemplate = nil
+        entry.defaults.imageGuidanceScale = 1.5
+        #expect(throws: PipelineError.self) { try ModelFamily.metaMorph.load(entry) }
     }
 
     @Test func entry_overridesTheFamilysDefaults() throws {

@@ -91,8 +91,8 @@ struct MetaMorphFolder {
 
     func adapterWeights() throws -> Checkpoint { try checkpoint("adapter_checkpoint") }
 
-    /// - Parameters: what it stands between, where that is known
-    /// - Throws: an error also where it doesn't fit in between.
+    /// The adapter stands between the language model's visual tokens and the UNet's condition.
+    /// - Throws: an error also where it doesn't fit those two, as far as they are known.
     func adapterConfig(
         for config: MetaMorphConfig?,
         _ network: UNet2DConditionConfig?

@@ -21,6 +21,11 @@ package struct MetaMorphPipeline: Pipeline {
         guard promptTemplate.contains("{prompt}") else {
             throw PipelineError.unsupported(reason: "prompt_template: does not contain {prompt}")
         }
+        guard entry.defaults.imageGuidanceScale == nil else {
+            throw PipelineError.unsupported(
+                reason: "defaults: image_guidance_scale: this family has no guidance by pictures"
+            )
+        }
         self.model = model
         let config = model.config
         let promptLimit = min(config.promptLimit ?? .max, config.text.contextLength)
@@ -33,8 +38,8 @@ package struct MetaMorphPipeline: Pipeline {
             defaults: GenerationDefaults(
                 steps: entry.defaults.steps ?? 50,
                 guidanceScale: entry.defaults.guidanceScale ?? 7.5,
-                // The model has none: 1 changes nothing.
-                imageGuidanceScale: entry.defaults.imageGuidanceScale ?? 1,
+                // The family has none: 1 changes nothing.
+                imageGuidanceScale: 1,
                 size: visualizer.diffusion.defaultSize
             ),
             limits: ModelLimits(
