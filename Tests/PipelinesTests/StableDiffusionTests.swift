@@ -16,29 +16,19 @@ import Testing
     )
     private static let visualizer = GoldenData.folder.appending(path: "metamorph/visualizer")
 
-    /// A single file as a checkpoint.
-    private func checkpoint<Result>(_ file: String, _ body: (Checkpoint) throws -> Result) throws -> Result {
-        try withTemporaryFolder { folder in
-            try FileManager.default.createSymbolicLink(
-                at: folder.appending(path: "model.safetensors"),
-                withDestinationURL: Self.visualizer.appending(path: file)
-            )
-            return try body(Checkpoint(folder))
-        }
+    /// Weights of the visualizer as its authors' code writes them.
+    private func checkpoint(_ name: String) throws -> Checkpoint {
+        try Checkpoint(Self.visualizer, file: name, stateDict: "model_state_dict")
     }
 
     private func model(scheduler: SchedulerKind? = nil) throws -> StableDiffusionModel {
-        try checkpoint("unet_checkpoint.safetensors") { weights in
-            try StableDiffusionModel(Self.folder, network: weights, scheduler: scheduler)
-        }
+        try StableDiffusionModel(Self.folder, network: checkpoint("unet_checkpoint"), scheduler: scheduler)
     }
 
     private func adapter() throws -> VisualizerAdapter {
         let url = Self.visualizer.appending(path: "model_config.json")
         let config = try ConfigurationFile.decode(VisualizerAdapterConfig.self, at: url)
-        return try checkpoint("adapter_checkpoint.safetensors") { weights in
-            try weights.load { VisualizerAdapter(config, $0) }
-        }
+        return try checkpoint("adapter_checkpoint").load { VisualizerAdapter(config, $0) }
     }
 
     /// Null condition, then `conditions` of [1, tokens, width].
@@ -208,7 +198,7 @@ import Testing
 
     @Test func weights_ofAnotherNetworkAreListed() throws {
         #expect {
-            try checkpoint("adapter_checkpoint.safetensors") { _ = try StableDiffusionModel(Self.folder, network: $0) }
+            _ = try StableDiffusionModel(Self.folder, network: checkpoint("adapter_checkpoint"))
         } throws: { error in
             guard case .tensors(_, let problems) = error as? CheckpointError else { return false }
             return problems.contains { $0.key == "conv_in.weight" } && problems.contains { $0.key == "layers.0.bias" }

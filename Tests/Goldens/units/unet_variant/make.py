@@ -37,12 +37,13 @@ with torch.no_grad():
     for name, parameter in network.named_parameters():
         if parameter.ndim == 1:
             parameter.add_(0.2 * torch.randn_like(parameter))
+        parameter.copy_(parameter.half())  # saved in 16 bits, computed in 32
     sample = torch.randn(2, 3, 7, 9)
     condition = torch.randn(2, 5, 10)
     timestep = torch.tensor([901, 3])
     output = network(sample, timestep, condition).sample
 
-network.save_pretrained(folder)
+network.half().save_pretrained(folder)
 tensors = {"sample": sample, "encoder_hidden_states": condition, "timestep": timestep, "output": output}
 save_file(tensors, folder / "expected.safetensors")
 description = {"what": "one forward pass in float32", "made_by": "make.py", "torch": torch.__version__, "seed": 20}
