@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from llamafusion.vae import finished_vae
 from metamorph.network import MetaMorph
@@ -149,15 +150,18 @@ def write_visualizer(visualizer: Visualizer, target: Path, is_official: bool) ->
 
 
 def write_diffusion(runs: Path, visualizer: Visualizer, scale: float, target: Path, is_official: bool) -> None:
-    """Stable Diffusion's folder. The UNet's weights are the visualizer's; the official demo wants some here as well."""
+    """Stable Diffusion's folder. The UNet's weights are the visualizer's; the official demo wants some here as well, and a
+    text encoder, which it never asks anything."""
     nothing = [None, None]
     parts = {
         "scheduler": ["diffusers", "PNDMScheduler"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    missing = {name: nothing for name in ("feature_extractor", "image_encoder", "safety_checker", "text_encoder", "tokenizer")}
-    index = {"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **parts, **missing}
+    parts |= {name: nothing for name in ("feature_extractor", "image_encoder", "safety_checker", "text_encoder", "tokenizer")}
+    if is_official:
+        parts |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
+    index = {"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **parts}
     write_json(target / "model_index.json", index)
     vae = finished_vae(runs / "vae")
     vae.register_to_config(scaling_factor=scale)
@@ -166,6 +170,12 @@ def write_diffusion(runs: Path, visualizer: Visualizer, scale: float, target: Pa
     visualizer.unet.save_config(target / "unet")
     if is_official:
         write_tensors(target / "unet" / "diffusion_pytorch_model.safetensors", visualizer.unet.state_dict())
+        width = ADAPTER_CONFIG["output_dim"]
+        sizes = {"hidden_size": width, "intermediate_size": width, "projection_dim": width, "num_hidden_layers": 1}
+        text = CLIPTextConfig(vocab_size=2, num_attention_heads=2, bos_token_id=0, eos_token_id=1, **sizes)
+        CLIPTextModel(text).half().save_pretrained(target / "text_encoder")
+        write_json(target / "tokenizer" / "vocab.json", {"<|startoftext|>": 0, "<|endoftext|>": 1})
+        (target / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
 
 
 def export(runs: Path, target: Path, facts: dict[str, str], is_official: bool) -> None:

@@ -22,6 +22,7 @@ from metamorph.network import MetaMorph, build_text_model
 from metamorph.pool import Pool
 from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
 from metamorph.tower import VISUAL_TOKENS, WIDTH, Readers, finished_tower
+from shapes.world import SHAPES
 
 VISION_WEIGHT = 3.0
 """Weight of the cosine loss (`vision_coef`; the paper takes 1 with a Llama that can already read)."""
@@ -74,7 +75,8 @@ class Trainer:
         return self.told(hidden.flatten(0, 1), batch)
 
     def lesson_loss(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
-        """The losses of whole rows: words, visual tokens, and calm while drawing; and how much was right."""
+        """The losses of whole rows, some of which draw: words, visual tokens, and calm while drawing; and what share of words
+        and of objects drawn was right."""
         batch, tokens = self.batch(lessons)
         drawn = batch.drawn.unflatten(0, (-1, VISUAL_TOKENS))[:, 0]
         read = disturbed(tokens, drawn)
@@ -84,7 +86,8 @@ class Trainer:
         predicted = self.network.draw(hidden[batch.predicting]).unflatten(0, (-1, VISUAL_TOKENS))
         cosine = (predicted * tokens[drawn]).sum(-1)
         scenes = [self.teacher.pool.scenes[n] for n, is_drawn in zip(batch.pictures, drawn.tolist()) if is_drawn]
-        shown = self.readers.loss(predicted.detach(), scenes)[1] if scenes else torch.zeros(1, 1)
+        right_cells = self.readers.loss(predicted.detach(), scenes)[1]
+        shown = right_cells[self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)]
         return {
             "words": words,
             "right": right,
