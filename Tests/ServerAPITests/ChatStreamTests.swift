@@ -34,6 +34,19 @@ import Testing
         return try events(reply.body).compactMap(\.self)
     }
 
+    /// The same from a model that waits until the client listens: otherwise a job this short may be over before.
+    private func followedStream(_ body: String) async throws -> [JSONValue] {
+        let pipeline = FakePipeline(gate: StepGate(isOpen: false))
+        let client = try await TestClient(models: ["fake": pipeline])
+        let reader = try Reader(try await response(client, body))
+        var bytes: [UInt8] = []
+        for await piece in reader.pieces {
+            if bytes.isEmpty { pipeline.gate.open() }
+            bytes += piece.utf8
+        }
+        return try events(bytes).compactMap(\.self)
+    }
+
     /// The first choice of every chunk.
     private func choices(_ events: [JSONValue]) -> [JSONValue] {
         events.compactMap { $0["choices"]?.arrayValue?.first }
@@ -45,7 +58,7 @@ import Testing
     }
 
     @Test func text_comesInPieces() async throws {
-        let events = try await stream(try await TestClient(), body("why not?"))
+        let events = try await followedStream(body("why not?"))
         #expect(events.last == "[DONE]")
         let chunks = events.dropLast()
         #expect(chunks.allSatisfy { $0["object"] == "chat.completion.chunk" && $0["model"] == "fake" })
@@ -88,7 +101,7 @@ import Testing
     }
 
     @Test func logProbabilities_comeWithTheirText() async throws {
-        let events = try await stream(try await TestClient(), body("why", #""logprobs": true"#))
+        let events = try await followedStream(body("why", #""logprobs": true"#))
         let tokens = choices(events).compactMap { choice in
             choice["logprobs"]?["content"]?.arrayValue?.first?["token"]?.stringValue
         }
@@ -103,7 +116,7 @@ import Testing
     }
 
     @Test func errorInMidStream_isAnEvent() async throws {
-        let events = try await stream(try await TestClient(), body("fail"))
+        let events = try await followedStream(body("fail"))
         #expect(text(events) == "You")
         #expect(events.last?["error"]?["code"] == "run_failed")
         #expect(events.last?["error"]?["type"] == "server_error")

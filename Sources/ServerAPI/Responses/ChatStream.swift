@@ -19,11 +19,11 @@ struct ChatStream: Sendable {
     /// Writes the stream to its end, or until the calling task is cancelled.
     /// - Throws: `ClientDisconnected`
     func write(to body: BodyWriter) async throws {
-        for choice in 0..<count {
-            try await send(["role": "assistant", "content": "", "refusal": nil], choice, to: body)
-        }
         guard let updates = try await jobs.updates(of: job.id, atLeastEvery: heartbeatSeconds) else {
             return try await fail(.jobNotFound(job.id.rawValue), to: body)
+        }
+        for choice in 0..<count {
+            try await send(["role": "assistant", "content": "", "refusal": nil], choice, to: body)
         }
         let clock = ContinuousClock()
         var lastWritten = clock.now
