@@ -72,14 +72,20 @@ class WhichFrame:
     answer: str
 
 
+def ask_which(frames: tuple[Scene, ...], rng: random.Random, held_out: bool = False) -> WhichFrame | None:
+    """A question about a shape that only one of the pictures shows; none if that can't be asked of a random object."""
+    number = rng.randrange(len(frames))
+    thing = rng.choice(frames[number].things)
+    if sum(any(t.shape == thing.shape for t in frame.things) for frame in frames) > 1:
+        return None
+    wordings = ("which picture shows {0}", "which frame shows {0}", "where do you see {0}", "which picture has {0}")
+    text = wordings[-1] if held_out else rng.choice(wordings[:-1])
+    return WhichFrame(frames, typed(text.format(with_article(thing.shape)), rng, "?"), ORDINALS[number])
+
+
 def which_frame(rng: random.Random, part: str | None = None, held_out: bool = False) -> WhichFrame:
-    """Two or three pictures of one or two objects, and a shape that only one of them shows."""
+    """Two or three pictures of one or two objects, and a question about them."""
     while True:
         frames = tuple(random_scene(rng, rng.choice((1, 1, 2)), part) for _ in range(rng.choice((2, 2, 3))))
-        number = rng.randrange(len(frames))
-        thing = rng.choice(frames[number].things)
-        if sum(any(t.shape == thing.shape for t in frame.things) for frame in frames) > 1:
-            continue
-        wordings = ("which picture shows {0}", "which frame shows {0}", "where do you see {0}", "which picture has {0}")
-        text = wordings[-1] if held_out else rng.choice(wordings[:-1])
-        return WhichFrame(frames, typed(text.format(with_article(thing.shape)), rng, "?"), ORDINALS[number])
+        if asked := ask_which(frames, rng, held_out):
+            return asked
