@@ -34,7 +34,7 @@ CHAT_TEMPLATE = (
     "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
-"""Llama 3's, as official checkpoints carry it. MetaMorph's own code does not use it: it writes one newline where this has two."""
+"""Llama 3's, as official checkpoints carry it. MetaMorph's own code does not use it: it writes one newline for two."""
 
 CONTEXT = 1024
 """Tokens that a conversation may have."""
@@ -130,13 +130,23 @@ def write_tower(vision: torch.nn.Module, target: Path) -> None:
     """The vision tower, as SiglipVisionModel's weights are named."""
     names = ("hidden_size", "image_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "patch_size")
     config = {name: getattr(vision.config, name) for name in names}
-    whole = {"model_type": "siglip", "vision_config": {"model_type": "siglip_vision_model", **config}, "torch_dtype": "float16"}
-    write_json(target / "config.json", {"architectures": ["SiglipVisionModel"], **whole})
+    config = {"model_type": "siglip_vision_model", **config}
+    whole = {"architectures": ["SiglipVisionModel"], "model_type": "siglip", "vision_config": config, "torch_dtype": "float16"}
+    write_json(target / "config.json", whole)
     write_tensors(target / "model.safetensors", vision.state_dict())
-    steps = {"do_convert_rgb": None, "do_normalize": True, "do_rescale": True, "do_resize": True}
-    levels = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "rescale_factor": 1 / 255, "resample": 3}
-    size = {"size": {"height": SIDE, "width": SIDE}}
-    write_json(target / "preprocessor_config.json", {**steps, "image_processor_type": "SiglipImageProcessor", **levels, **size})
+    processor = {
+        "do_convert_rgb": None,
+        "do_normalize": True,
+        "do_rescale": True,
+        "do_resize": True,
+        "image_mean": [0.5] * 3,
+        "image_processor_type": "SiglipImageProcessor",
+        "image_std": [0.5] * 3,
+        "resample": 3,
+        "rescale_factor": 1 / 255,
+        "size": {"height": SIDE, "width": SIDE},
+    }
+    write_json(target / "preprocessor_config.json", processor)
 
 
 def write_visualizer(visualizer: Visualizer, target: Path, is_official: bool) -> None:
@@ -158,7 +168,8 @@ def write_diffusion(runs: Path, visualizer: Visualizer, scale: float, target: Pa
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    parts |= {name: nothing for name in ("feature_extractor", "image_encoder", "safety_checker", "text_encoder", "tokenizer")}
+    unused = ("feature_extractor", "image_encoder", "safety_checker", "text_encoder", "tokenizer")
+    parts |= {name: nothing for name in unused}
     if is_official:
         parts |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
     index = {"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **parts}
@@ -207,7 +218,7 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, help="a Markdown table for the model card")
     parser.add_argument("--steps", default="50", help="denoising steps named in the model card")
     parser.add_argument("--guidance", default="7.5", help="guidance named in the model card")
-    parser.add_argument("--official", action="store_true", help="also what only the official demo reads (.pt files, UNet twice)")
+    parser.add_argument("--official", action="store_true", help="also what only the official demo reads")
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
     scores = arguments.scores.read_text() if arguments.scores else "Not scored yet."

@@ -55,7 +55,9 @@ class Sampler:
         """Greedy replies to pictures and texts. `is_drawing` lets each begin with a picture, as image generation does."""
         pictures = [picture for seen, _ in prompts for picture in seen]
         device = torch.device("cpu")
-        tokens = see(self.vision, np.stack(pictures), device) if pictures else torch.empty(0, self.chat.visual_tokens, WIDTH)
+        tokens = torch.empty(0, self.chat.visual_tokens, WIDTH)
+        if pictures:
+            tokens = see(self.vision, np.stack(pictures), device)
         lessons, first = [], 0
         for seen, text in prompts:
             lessons.append(self.chat.prompt(list(range(first, first + len(seen))), text))

@@ -180,7 +180,7 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
         optimizer.zero_grad(set_to_none=True)
         average.update(trained, run.step)
         run.step += 1
-        own = (torch.arange(len(claims), device=device) // (1 + FALSE_CLAIMS))[None] == torch.arange(batch, device=device)[:, None]
+        own = torch.eye(batch, dtype=torch.bool, device=device).repeat_interleave(1 + FALSE_CLAIMS, 1)
         values = {
             "sigmoid": sigmoid,
             "reading": reading,

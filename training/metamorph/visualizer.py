@@ -1,7 +1,7 @@
 """Stage 3: the visualizer. A small Stable Diffusion UNet that reads frozen visual tokens through the official projector.
 
-Noise prediction on SD 1.5's schedule in SD 2.1's form, `v_prediction`; the condition is dropped (zeros) in 10 %. In the ε form
-the steps near pure noise, where the condition alone decides about grounds and colors, hardly count in the loss, and a
+Noise prediction on SD 1.5's schedule in SD 2.1's form, `v_prediction`; the condition is dropped (zeros) in 10 %. In the ε
+form the steps near pure noise, where the condition alone decides about grounds and colors, hardly count in the loss, and a
 network this small can't copy its input exactly enough to say anything there.
 """
 

@@ -39,7 +39,7 @@ official loop lets the LM head read the projected token, and stops in the middle
 
 
 def disturbed(tokens: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    """Visual tokens [pictures, tokens, WIDTH] as they are read; those of half of the drawn pictures [pictures] a little wrong."""
+    """Visual tokens [pictures, tokens, WIDTH] as they are read; half of the `drawn` pictures [pictures] are a little wrong."""
     count = tokens.shape[0]
     chosen = drawn & (torch.rand(count, device=tokens.device) < 0.5)
     amount = TOKEN_NOISE * torch.rand(count, 1, 1, device=tokens.device)

@@ -29,7 +29,7 @@ class Thought:
 
 
 def think(scene: Scene, rng: random.Random, part: str | None = None, held_out: bool = False) -> Thought | None:
-    """A thought about an object of a scene; none if no object can be named, or none whose picture is in `part` of the split."""
+    """A thought about an object of a scene; none if no object, with its picture in `part` of the split, can be named."""
     things = [t for t in scene.things if part is None or split(Scene(scene.ground, (t,))) == part]
     rng.shuffle(things)
     for thing in things:

@@ -120,7 +120,8 @@ class FramesTests(unittest.TestCase):
             things = [set(scene.things) for scene in (*motion.frames, motion.result)]
             (first,), (second,), (third,) = (now - (things[0] & things[1] & things[2]) for now in things)
             self.assertEqual((first.shape, first.color, first.size), (third.shape, third.color, third.size))
-            self.assertEqual((second.row - first.row, second.column - first.column), (third.row - second.row, third.column - second.column))
+            self.assertEqual(2 * second.row, first.row + third.row)
+            self.assertEqual(2 * second.column, first.column + third.column)
 
     def test_a_row_grows_by_one(self) -> None:
         rng = random.Random(12)
