@@ -34,7 +34,7 @@ extension ModelFamily {
             name: name,
             load: { _ in throw error },
             check: { _ in
-                CheckReport(problems: [error.description], summary: [], parameterCount: 0, weightBytes: 0)
+                CheckReport(problems: [error.description])
             }
         )
     }

@@ -17,20 +17,3 @@ package struct ModelFamily: Sendable {
         self.check = check
     }
 }
-
-/// What a look at a checkpoint's headers found.
-package struct CheckReport: Codable, Sendable, Equatable {
-    /// One line a problem, naming file and tensor or JSON path; empty means the checkpoint loads.
-    package var problems: [String]
-    /// What is there: one line a part, such as "text model: 12 layers, 640 wide, bfloat16".
-    package var summary: [String]
-    package var parameterCount: Int
-    package var weightBytes: Int
-
-    package init(problems: [String], summary: [String], parameterCount: Int, weightBytes: Int) {
-        self.problems = problems
-        self.summary = summary
-        self.parameterCount = parameterCount
-        self.weightBytes = weightBytes
-    }
-}

@@ -41,16 +41,7 @@ import Testing
         let outcome = try CommandLineProgram.run(arguments)
         try #require(outcome.status == 0, "\(outcome.errors)")
 
-        let picture = try picture(at: output)
-        let expected = try self.picture(at: golden.folder.appending(path: "expected.png"))
-        try #require(picture.width == expected.width && picture.height == expected.height)
-        let differences = zip(picture.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
-        #expect(differences.max() ?? 0 <= 2)
-        #expect(Double(differences.reduce(0, +)) / Double(differences.count) < 0.1)
-    }
-
-    private func picture(at url: URL) throws -> PixelImage {
-        try ImageDecoder.decode(Data(contentsOf: url), limits: ImageLimits(maxPixels: 1 << 20, maxBytes: 1 << 24))
+        try expectPicture(at: output, toEqual: golden.folder.appending(path: "expected.png"))
     }
 
     @Test(arguments: models, textCases)

@@ -15,56 +15,33 @@ extension ModelFamily {
 
 /// Goes through everything that loading needs and notes what is wrong, without reading weights.
 private struct LlamaFusionCheck {
-    private(set) var report = CheckReport(problems: [], summary: [], parameterCount: 0, weightBytes: 0)
+    private(set) var report = CheckReport()
 
     init(_ folder: LlamaFusionFolder) {
-        let config = note { try folder.config() }
-        let weights = note { try folder.weights() }
+        let config = report.note { try folder.config() }
+        let weights = report.note { try folder.weights() }
         if let config {
             if let weights {
-                add(
+                report.add(
                     weights,
                     "model: \(config.separation) separation, \(config.text.layers) layers, \(config.text.width) wide"
                 )
-                note(weights, LlamaFusion.keys) { LlamaFusion(config, $0) }
+                report.note(weights, LlamaFusion.keys) { LlamaFusion(config, $0) }
             }
-            let autoencoderConfig = note { try folder.autoencoderConfig(for: config) }
-            let autoencoderWeights = note { try folder.autoencoderWeights() }
+            let autoencoderConfig = report.note { try folder.autoencoderConfig(for: config) }
+            let autoencoderWeights = report.note { try folder.autoencoderWeights() }
             if let autoencoderConfig, let autoencoderWeights {
                 let side = config.image.latentSize * autoencoderConfig.downscaling
-                add(autoencoderWeights, "autoencoder: \(side)x\(side) pictures, \(config.image.tokens) tokens each")
-                note(autoencoderWeights, AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
+                report.add(
+                    autoencoderWeights,
+                    "autoencoder: \(side)x\(side) pictures, \(config.image.tokens) tokens each"
+                )
+                report.note(autoencoderWeights, AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
             }
-            if let tokenizer = note({ try folder.tokenizer(for: config) }) {
+            if let tokenizer = report.note({ try folder.tokenizer(for: config) }) {
                 report.summary.append("tokenizer: \(tokenizer.vocabularySize) tokens")
             }
         }
-        _ = note { try folder.scheduler() }
-    }
-
-    private mutating func note<Value>(_ read: () throws -> Value) -> Value? {
-        do {
-            return try read()
-        } catch let error as CheckpointError {
-            report.problems += error.lines
-        } catch {
-            report.problems.append("\(error)")
-        }
-        return nil
-    }
-
-    private mutating func note<Network>(
-        _ weights: Checkpoint,
-        _ keys: KeyTable,
-        _ build: (ParameterReader) -> Network
-    ) {
-        let problems = weights.problems(keys: keys, build)
-        report.problems += problems.map { "\(weights.folder.path): \($0)" }
-    }
-
-    private mutating func add(_ weights: Checkpoint, _ summary: String) {
-        report.summary.append("\(summary), \(weights.dtypes.map(\.rawValue).joined(separator: " and "))")
-        report.parameterCount += weights.parameterCount
-        report.weightBytes += weights.byteCount
+        _ = report.note { try folder.scheduler() }
     }
 }

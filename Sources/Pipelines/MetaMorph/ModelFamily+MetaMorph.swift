@@ -16,10 +16,10 @@ extension ModelFamily {
 /// Goes through everything that loading needs, each part for itself, and notes what is there and what is wrong, without
 /// reading weights: in a training run that is half finished most of it is missing.
 private struct MetaMorphCheck {
-    private(set) var report = CheckReport(problems: [], summary: [], parameterCount: 0, weightBytes: 0)
+    private(set) var report = CheckReport()
 
     init(_ folder: MetaMorphFolder) {
-        let config = note { try folder.config() }
+        let config = report.note { try folder.config() }
         if config == nil, let last = folder.lastTrainingCheckpoint {
             report.problems.append("\(folder.url.path): training has not finished; its last checkpoint is \(last)")
         }
@@ -30,19 +30,19 @@ private struct MetaMorphCheck {
     }
 
     private mutating func checkTower(_ folder: MetaMorphFolder, _ config: MetaMorphConfig?) -> SigLIPConfig? {
-        guard let files = note({ try folder.tower() }) else { return nil }
-        let weights = note { try files.weights() }
-        guard let tower = note({ try files.config() }) else { return nil }
-        _ = note { try files.imageProcessor(for: tower) }
+        guard let files = report.note({ try folder.tower() }) else { return nil }
+        let weights = report.note { try files.weights() }
+        guard let tower = report.note({ try files.config() }) else { return nil }
+        _ = report.note { try files.imageProcessor(for: tower) }
         // Without the language model's config nobody knows which state is read: all layers are, then.
         var output = SigLIP.Output.hiddenState(layers: tower.layers)
         if let config {
-            output = note { try folder.towerOutput(of: tower, for: config) } ?? output
-            _ = note { try folder.reduction(of: tower, for: config) }
+            output = report.note { try folder.towerOutput(of: tower, for: config) } ?? output
+            _ = report.note { try folder.reduction(of: tower, for: config) }
         }
         if let weights {
-            add(weights, "vision tower: \(tower.layers) layers, \(tower.width) wide, \(tower.patches) patches")
-            note(weights) { SigLIP(tower, checkpoint: $0, output: output) }
+            report.add(weights, "vision tower: \(tower.layers) layers, \(tower.width) wide, \(tower.patches) patches")
+            report.note(weights) { SigLIP(tower, checkpoint: $0, output: output) }
         }
         return tower
     }
@@ -52,10 +52,10 @@ private struct MetaMorphCheck {
         _ config: MetaMorphConfig?,
         _ tower: SigLIPConfig?
     ) {
-        let weights = note { try folder.weights() }
+        let weights = report.note { try folder.weights() }
         guard let config else { return }
         if let weights {
-            add(
+            report.add(
                 weights,
                 "language model: \(config.text.layers) layers, \(config.text.width) wide, "
                     + "\(config.visualTokens) visual tokens a picture"
@@ -63,23 +63,23 @@ private struct MetaMorphCheck {
             var keys = MetaMorph.keys
             // Without the tower nobody knows which keys its copy has.
             if tower == nil { keys.ignoredPrefixes.append("model.vision_tower.") }
-            note(weights, keys) { MetaMorph(config, $0, tower: tower) }
+            report.note(weights, keys) { MetaMorph(config, $0, tower: tower) }
         }
-        if let (tokenizer, _) = note({ try folder.tokenizer(for: config) }) {
+        if let (tokenizer, _) = report.note({ try folder.tokenizer(for: config) }) {
             report.summary.append("tokenizer: \(tokenizer.vocabularySize) tokens")
         }
     }
 
     /// - Returns: what the visualizer's UNet looks like
     private mutating func checkDiffusion(_ folder: MetaMorphFolder) -> UNet2DConditionConfig? {
-        guard let files = note({ try folder.diffusion() }) else { return nil }
-        _ = note { try files.scheduler() }
-        let weights = note { try files.autoencoderWeights() }
-        guard let network = note({ try files.networkConfig() }) else { return nil }
-        if let config = note({ try files.autoencoderConfig(for: network) }), let weights {
+        guard let files = report.note({ try folder.diffusion() }) else { return nil }
+        _ = report.note { try files.scheduler() }
+        let weights = report.note { try files.autoencoderWeights() }
+        guard let network = report.note({ try files.networkConfig() }) else { return nil }
+        if let config = report.note({ try files.autoencoderConfig(for: network) }), let weights {
             let (width, height) = (network.sampleWidth * config.downscaling, network.sampleHeight * config.downscaling)
-            add(weights, "autoencoder: pictures of \(width)x\(height)")
-            note(weights, AutoencoderKL.keys) { AutoencoderKL(config, $0) }
+            report.add(weights, "autoencoder: pictures of \(width)x\(height)")
+            report.note(weights, AutoencoderKL.keys) { AutoencoderKL(config, $0) }
         }
         return network
     }
@@ -89,47 +89,19 @@ private struct MetaMorphCheck {
         _ config: MetaMorphConfig?,
         _ network: UNet2DConditionConfig?
     ) {
-        guard note({ try folder.visualizer() }) != nil else { return }
-        let networkWeights = note { try folder.rendererWeights() }
+        guard report.note({ try folder.visualizer() }) != nil else { return }
+        let networkWeights = report.note { try folder.rendererWeights() }
         if let networkWeights, let network {
             let resolutions = network.blocks.count
-            add(networkWeights, "UNet: \(resolutions) resolutions, conditions \(network.conditionWidth) wide")
-            note(networkWeights) { UNet2DCondition(network, $0) }
+            report.add(networkWeights, "UNet: \(resolutions) resolutions, conditions \(network.conditionWidth) wide")
+            report.note(networkWeights) { UNet2DCondition(network, $0) }
         }
-        let adapterWeights = note { try folder.adapterWeights() }
-        let adapter = note { try folder.adapterConfig(for: config, network) }
+        let adapterWeights = report.note { try folder.adapterWeights() }
+        let adapter = report.note { try folder.adapterConfig(for: config, network) }
         if let adapter, let adapterWeights {
             let widths = "\(adapter.inputWidth) to \(adapter.outputWidth) wide"
-            add(adapterWeights, "adapter: \(adapter.mode.rawValue), \(widths)")
-            note(adapterWeights) { VisualizerAdapter(adapter, $0) }
+            report.add(adapterWeights, "adapter: \(adapter.mode.rawValue), \(widths)")
+            report.note(adapterWeights) { VisualizerAdapter(adapter, $0) }
         }
-    }
-
-    // MARK: Notes
-
-    private mutating func note<Value>(_ read: () throws -> Value) -> Value? {
-        do {
-            return try read()
-        } catch let error as CheckpointError {
-            report.problems += error.lines
-        } catch {
-            report.problems.append("\(error)")
-        }
-        return nil
-    }
-
-    private mutating func note<Network>(
-        _ weights: Checkpoint,
-        _ keys: KeyTable = KeyTable(),
-        _ build: (ParameterReader) -> Network
-    ) {
-        let problems = weights.problems(keys: keys, build)
-        report.problems += problems.map { "\(weights.folder.path): \($0)" }
-    }
-
-    private mutating func add(_ weights: Checkpoint, _ summary: String) {
-        report.summary.append("\(summary), \(weights.dtypes.map(\.rawValue).joined(separator: " and "))")
-        report.parameterCount += weights.parameterCount
-        report.weightBytes += weights.byteCount
     }
 }
