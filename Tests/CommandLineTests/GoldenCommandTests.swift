@@ -1,6 +1,5 @@
 import Foundation
 import GoldenData
-import Images
 import Testing
 
 /// The goldens of LlamaFusion and Transfusion through `triptych generate` and `triptych ask`.
