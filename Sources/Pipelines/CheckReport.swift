@@ -1,4 +1,5 @@
 import Checkpoints
+import Foundation
 import Tensors
 
 /// What a look at a checkpoint's headers found.
