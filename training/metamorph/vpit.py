@@ -27,6 +27,9 @@ from shapes.world import SHAPES
 VISION_WEIGHT = 3.0
 """Weight of the cosine loss (`vision_coef`; the paper takes 1 with a Llama that can already read)."""
 
+OBJECT_WEIGHT = 6.0
+"""How much more the visual token of an object counts than that of an empty cell: most cells are empty, and easy."""
+
 TOKEN_NOISE = 0.6
 """Most noise, relative to their length, on the visual tokens of answers that are read."""
 
@@ -84,16 +87,17 @@ class Trainer:
         hidden = hidden[:, 0]
         words, right = self.told(hidden, batch)
         predicted = self.network.draw(hidden[batch.predicting]).unflatten(0, (-1, VISUAL_TOKENS))
-        cosine = (predicted * tokens[drawn]).sum(-1)
+        distance = 1 - (predicted * tokens[drawn]).sum(-1)
         scenes = [self.teacher.pool.scenes[n] for n, is_drawn in zip(batch.pictures, drawn.tolist()) if is_drawn]
         right_cells = self.readers.loss(predicted.detach(), scenes)[1]
-        shown = right_cells[self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)]
+        occupied = self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)
+        share = 1 + OBJECT_WEIGHT * occupied
         return {
             "words": words,
             "right": right,
-            "cosine": 1 - cosine.mean(),
+            "cosine": (distance * share).sum() / share.sum(),
             "calm": self.calm_loss(predicted),
-            "shown": shown.float().mean(),
+            "shown": right_cells[occupied].float().mean(),
         }
 
     def told(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
