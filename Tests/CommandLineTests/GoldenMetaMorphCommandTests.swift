@@ -50,7 +50,7 @@ import Testing
             var token_ids: [Int]
         }
         let report = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
-        let expected = try golden.integers("expected_ids")
+        let expected = try golden.integers("generated_ids")
         // Only the reference's ids hold what ended the reply.
         #expect(expected.starts(with: report.token_ids) && expected.count - report.token_ids.count <= 1, "\(report)")
     }
