@@ -47,10 +47,10 @@ ASKED_COUNTS = (1, 2, 3, 4)
 class Batch:
     """How many pictures of each task are in a step, and how often each is used."""
 
-    drawn: int = 32
+    drawn: int = 24
     draws: int = 4
     """Noise draws of each captioned picture."""
-    asked: int = 20
+    asked: int = 28
     questions: int = 4
     edited: int = 0
     edit_draws: int = 2
