@@ -16,7 +16,7 @@ from llamafusion.network import Context, LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
 from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
-from llamafusion.text import finished_text_model, padded
+from llamafusion.text import by_length, finished_text_model, padded
 from shapes import captions, questions
 
 NOISE_WEIGHT = 1.0
@@ -155,12 +155,16 @@ class Trainer:
 
     def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float]:
         """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
-        ids, targets, weights = (tensor.to(self.device) for tensor in padded(rows))
-        hidden, _ = self.network.text(ids.unflatten(0, (-1, variants)), context)
-        kept = weights >= 1
-        logits = self.network.lm_head(hidden.flatten(0, 1)[kept]).float()
-        right = (logits.detach().argmax(-1) == targets[kept]).float().mean().item()
-        return F.cross_entropy(logits, targets[kept]), right
+        told = []
+        for part in by_length(rows, variants, 2 if variants > 1 else 1):
+            ids, targets, weights = (tensor.to(self.device) for tensor in padded(part))
+            hidden, _ = self.network.text(ids.unflatten(0, (len(rows) // variants, -1)), context)
+            kept = weights >= 1
+            told.append((hidden.flatten(0, 1)[kept], targets[kept]))
+        hidden, targets = (torch.cat(tensors) for tensors in zip(*told))
+        logits = self.network.lm_head(hidden).float()
+        right = (logits.detach().argmax(-1) == targets).float().mean().item()
+        return F.cross_entropy(logits, targets), right
 
     def edit_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
         """Edit: the noise loss of the changed picture after `bos boi [source] eoi instruction boi`."""

@@ -52,6 +52,14 @@ def padded(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return ids, targets, weights
 
 
+def by_length(rows: list[Row], variants: int, parts: int) -> list[list[Row]]:
+    """The `variants` rows of each context as `parts` batches, the short rows in the first: most of a batch of rows of
+    all lengths would be padding."""
+    sorted_rows = [sorted(rows[i : i + variants], key=lambda row: len(row.ids)) for i in range(0, len(rows), variants)]
+    size = variants // parts
+    return [[row for of_one in sorted_rows for row in of_one[i : i + size]] for i in range(0, variants, size)]
+
+
 def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) -> Iterator[list[Row]]:
     """Batches of about `tokens` tokens, of rows of similar length, in random order."""
     rows = sorted((sequencer.document(rng, most) for _ in range(384)), key=lambda row: len(row.ids))
@@ -83,15 +91,19 @@ def drill_loss(
         for _ in range(DRILLS):
             question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
             rows.append(sequencer.turn(Row(), question.text, question.answer))
-    ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
-    hidden, _ = network.text(ids.unflatten(0, (scenes, DRILLS)), context)
-    kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
-    easy = (weights >= 1) & ~kept
-    hidden = hidden.flatten(0, 1)
-    logits = network.lm_head(hidden[kept]).float()
-    right = (logits.detach().argmax(-1) == targets[kept]).float().mean().item()
-    ends = F.cross_entropy(network.lm_head(hidden[easy]).float(), targets[easy])
-    return F.cross_entropy(logits, targets[kept]) + 0.2 * ends, right
+    words, ends = [], []
+    for part in by_length(rows, DRILLS, 4):
+        ids, targets, weights = (tensor.to(device) for tensor in padded(part))
+        hidden = network.text(ids.unflatten(0, (scenes, -1)), context)[0].flatten(0, 1)
+        kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
+        easy = (weights >= 1) & ~kept
+        words.append((hidden[kept], targets[kept]))
+        ends.append((hidden[easy], targets[easy]))
+    hidden, targets = (torch.cat(tensors) for tensors in zip(*words))
+    logits = network.lm_head(hidden).float()
+    right = (logits.detach().argmax(-1) == targets).float().mean().item()
+    hidden, others = (torch.cat(tensors) for tensors in zip(*ends))
+    return F.cross_entropy(logits, targets) + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), right
 
 
 def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device) -> None:
