@@ -202,7 +202,8 @@ extension ParameterReader {
 /// One encoder layer: attention and feed-forward, each behind a norm and around a residual.
 private struct SigLIPLayer: Sendable {
     private let norm1: LayerNorm
-    private let attention: SigLIPAttention
+    /// Every patch of a picture sees every other.
+    private let attention: MultiHeadAttention
     private let norm2: LayerNorm
     private let linear1: Linear
     private let linear2: Linear
@@ -210,7 +211,7 @@ private struct SigLIPLayer: Sendable {
 
     init(_ config: SigLIPConfig, _ reader: ParameterReader) {
         norm1 = LayerNorm(reader["layer_norm1"], config.width, epsilon: config.normEpsilon)
-        attention = SigLIPAttention(config, reader["self_attn"])
+        attention = MultiHeadAttention(projections: reader["self_attn"], config.width, heads: config.heads)
         norm2 = LayerNorm(reader["layer_norm2"], config.width, epsilon: config.normEpsilon)
         linear1 = Linear(reader["mlp"]["fc1"], config.width, config.feedForwardWidth)
         linear2 = Linear(reader["mlp"]["fc2"], config.feedForwardWidth, config.width)
@@ -219,46 +220,8 @@ private struct SigLIPLayer: Sendable {
 
     /// [batch, patches, width] → the same shape
     func callAsFunction(_ x: Tensor) -> Tensor {
-        let attended = attention(norm1(x), adding: x)
+        let normed = norm1(x)
+        let attended = attention(normed, attention.keyValues(of: normed), adding: x)
         return linear2(linear1(norm2(attended), activation: activation), adding: attended)
-    }
-}
-
-/// Multi-head attention: every patch of a picture sees every other.
-private struct SigLIPAttention: Sendable {
-    private let heads: Int
-    private let scale: Float
-    private let queries: Linear
-    private let keys: Linear
-    private let values: Linear
-    private let output: Linear
-
-    init(_ config: SigLIPConfig, _ reader: ParameterReader) {
-        heads = config.heads
-        scale = 1 / Float(config.width / config.heads).squareRoot()
-        queries = Linear(reader["q_proj"], config.width, config.width)
-        keys = Linear(reader["k_proj"], config.width, config.width)
-        values = Linear(reader["v_proj"], config.width, config.width)
-        output = Linear(reader["out_proj"], config.width, config.width)
-    }
-
-    /// [batch, patches, width] → the same shape
-    func callAsFunction(_ x: Tensor, adding residual: Tensor) -> Tensor {
-        let attended = queries(x).attended(
-            keys: keys(x).pictures,
-            values: values(x).pictures,
-            heads: heads,
-            keyValueHeads: heads,
-            scale: scale,
-            causal: false
-        )
-        return output(attended, adding: residual)
-    }
-}
-
-extension Tensor {
-    /// [batch, patches, width] → [patches, width] a picture
-    fileprivate var pictures: [Tensor] {
-        (0..<shape[0]).map { self[$0..<($0 + 1)].reshaped([shape[1], shape[2]]) }
     }
 }

@@ -50,6 +50,18 @@ struct MultiHeadAttention: Sendable {
         )
     }
 
+    /// transformers' SigLIP: `q_proj`, `k_proj`, `v_proj`, `out_proj`.
+    init(projections reader: ParameterReader, _ width: Int, heads: Int) {
+        self.init(
+            width,
+            heads: heads,
+            queries: Linear(reader["q_proj"], width, width),
+            keys: Linear(reader["k_proj"], width, width),
+            values: Linear(reader["v_proj"], width, width),
+            output: Linear(reader["out_proj"], width, width)
+        )
+    }
+
     private init(_ width: Int, heads: Int, queries: Linear, keys: Linear, values: Linear, output: Linear) {
         self.heads = heads
         scale = 1 / Float(width / heads).squareRoot()

@@ -69,22 +69,19 @@ package struct ChatRequest: Codable, Sendable, Equatable {
 
     /// - Throws: `PipelineError.invalidRequest` for what no model can do.
     func check() throws {
-        func require(_ condition: Bool, _ field: String, _ reason: String) throws {
-            guard condition else { throw PipelineError.invalidRequest(field: field, reason: reason) }
-        }
-        try require(turns.last?.role == .user, "messages", "must end with a message of the user")
-        try require(
+        try PipelineError.require(turns.last?.role == .user, "messages", "must end with a message of the user")
+        try PipelineError.require(
             turns.last.map { !$0.images.isEmpty || !$0.text.isEmpty } ?? false,
             "messages",
             "the last message is empty"
         )
-        try require((1...8).contains(count), "n", "must be 1…8")
-        try require(maxTokens >= 1, "max_tokens", "must be at least 1")
+        try PipelineError.require((1...8).contains(count), "n", "must be 1…8")
+        try PipelineError.require(maxTokens >= 1, "max_tokens", "must be at least 1")
         try sampling.check()
-        try require(stop.allSatisfy { !$0.isEmpty }, "stop", "must not hold an empty string")
-        try require((0...20).contains(topLogProbabilities ?? 0), "top_logprobs", "must be 0…20")
-        try require((1...1000).contains(rendering.steps ?? 1), "num_inference_steps", "must be 1…1000")
-        try require(
+        try PipelineError.require(stop.allSatisfy { !$0.isEmpty }, "stop", "must not hold an empty string")
+        try PipelineError.require((0...20).contains(topLogProbabilities ?? 0), "top_logprobs", "must be 0…20")
+        try PipelineError.require((1...1000).contains(rendering.steps ?? 1), "num_inference_steps", "must be 1…1000")
+        try PipelineError.require(
             rendering.guidanceScales.allSatisfy { $0.isFinite && $0 >= 0 },
             "guidance_scale",
             "must be finite and not negative"

@@ -6,7 +6,7 @@ import Tensors
 
 /// Text (and pictures) → pictures: encode the given pictures, read what stands before the new one in every guidance
 /// branch, denoise all pictures of the request as one batch, decode them one by one.
-package struct LlamaFusionDrawing: PipelineRun {
+package struct LlamaFusionDrawing: RestorableRun {
     private let model: LlamaFusionModel
     private let request: GenerationRequest
     let schedule: DenoisingSchedule
@@ -115,7 +115,7 @@ package struct LlamaFusionDrawing: PipelineRun {
     }
 
     /// Continues from a saved state.
-    mutating func restore(_ data: Data) throws {
+    package mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: .generation(request), model: model.fingerprint)
         let size = model.pictureSize
         guard saved.sources.count <= request.images.count, saved.pictures.count <= request.count,

@@ -4,19 +4,13 @@ import Networks
 import Samplers
 
 /// LlamaFusion and Transfusion: one sequence of text and pictures, read and drawn by one decoder.
-package struct LlamaFusionPipeline: Pipeline {
+package struct LlamaFusionPipeline: FamilyPipeline {
     package let description: ModelDescription
     let model: LlamaFusionModel
     private let promptTemplate: String
 
     init(_ model: LlamaFusionModel, _ entry: ModelEntry) throws {
-        guard entry.quantization == "none" else {
-            throw PipelineError.unsupported(reason: "quantization \(entry.quantization) is not supported yet")
-        }
-        promptTemplate = entry.promptTemplate ?? "{prompt}"
-        guard promptTemplate.contains("{prompt}") else {
-            throw PipelineError.unsupported(reason: "prompt_template: does not contain {prompt}")
-        }
+        promptTemplate = try entry.template()
         self.model = model
         let size = model.pictureSize
         description = ModelDescription(
@@ -42,35 +36,12 @@ package struct LlamaFusionPipeline: Pipeline {
         )
     }
 
-    package func run(for request: RunRequest) throws -> any PipelineRun {
-        switch request {
-        case .generation(let request): try drawing(request)
-        case .answer(let request): try answering(request)
-        case .chat(let request): try Choices(request, makeReply: replying)
-        }
-    }
-
-    package func resume(_ request: RunRequest, from state: Data) throws -> any PipelineRun {
-        switch request {
-        case .generation(let request):
-            var run = try drawing(request)
-            try run.restore(state)
-            return run
-        case .answer(let request):
-            var run = try answering(request)
-            try run.restore(state)
-            return run
-        case .chat(let request):
-            return try Choices(request, from: state, makeReply: replying)
-        }
-    }
-
     // MARK: Pictures
 
     /// The sequences are those of the inference table of the family: text `bos prompt boi` against `bos boi`; with
     /// pictures `bos boi … eoi instruction boi` against the same without instruction and against `bos boi`. A negative
     /// prompt stands in the null branch.
-    func drawing(_ request: GenerationRequest) throws -> LlamaFusionDrawing {
+    package func drawing(_ request: GenerationRequest) throws -> LlamaFusionDrawing {
         try check(request)
         let steps = request.steps ?? description.defaults.steps
         let schedule: DenoisingSchedule
@@ -114,39 +85,28 @@ package struct LlamaFusionPipeline: Pipeline {
 
     private func check(_ request: GenerationRequest) throws {
         let size = model.pictureSize
-        try require(!request.prompt.isEmpty || !request.images.isEmpty, "prompt", "may be empty only with pictures")
-        try check(request.images, field: "images")
-        try require((1...8).contains(request.count), "n", "must be 1…8")
-        try require((1...1000).contains(request.steps ?? 1), "num_inference_steps", "must be 1…1000")
-        try require(request.size ?? size == size, "size", "this model draws \(size.width)x\(size.height)")
-        for (field, scale) in [
-            ("guidance_scale", request.guidanceScale), ("image_guidance_scale", request.imageGuidanceScale),
-        ] {
-            try require(scale.map { $0.isFinite && $0 >= 0 } ?? true, field, "must be finite and not negative")
-        }
+        try request.check()
+        try description.checkCount(of: request.images, field: "images")
+        try PipelineError.require(request.size ?? size == size, "size", "this model draws \(size.width)x\(size.height)")
     }
 
     // MARK: Text
 
     /// A question is a conversation of one turn: `bos boi … eoi question`.
-    func answering(_ request: AnswerRequest) throws -> LlamaFusionReplying {
-        try require(
-            !request.question.isEmpty || !request.images.isEmpty,
-            "question",
-            "may be empty only with a picture"
-        )
+    package func answering(_ request: AnswerRequest) throws -> LlamaFusionReplying {
+        try request.check()
         let conversation = ChatRequest(request)
         try conversation.check()
         return try replying(to: .answer(request), conversation, fields: ("question", "images"))
     }
 
-    /// One reply to a conversation.
-    @Sendable
-    private func replying(_ request: ChatRequest, from state: Data?) throws -> any PipelineRun {
-        try require(request.modalities?.contains(.text) ?? true, "modalities", "this model replies in text")
-        var run = try replying(to: .chat(request), request, fields: ("messages", "messages"))
-        if let state { try run.restore(state) }
-        return run
+    package func replying(_ request: ChatRequest) throws -> LlamaFusionReplying {
+        try PipelineError.require(
+            request.modalities?.contains(.text) ?? true,
+            "modalities",
+            "this model replies in text"
+        )
+        return try replying(to: .chat(request), request, fields: ("messages", "messages"))
     }
 
     /// - Parameter fields: what the request calls its texts and its pictures
@@ -155,10 +115,10 @@ package struct LlamaFusionPipeline: Pipeline {
         _ request: ChatRequest,
         fields: (texts: String, images: String)
     ) throws -> LlamaFusionReplying {
-        try check(request.images, field: fields.images)
+        try description.checkCount(of: request.images, field: fields.images)
         let (prompt, images) = try prompt(of: request.turns, field: fields.texts)
         let length = model.length(of: prompt)
-        try require(
+        try PipelineError.require(
             length < model.config.text.contextLength,
             fields.texts,
             "\(length) tokens; the model holds \(model.config.text.contextLength) with its reply"
@@ -194,14 +154,5 @@ package struct LlamaFusionPipeline: Pipeline {
         sequence.append([model.config.bosTokenID])
         for picture in 0..<pictures { sequence.append(model.sequence(picture: picture)) }
         return sequence
-    }
-
-    private func check(_ images: [PixelImage], field: String) throws {
-        let most = description.limits.maximumImages
-        try require(images.count <= most, field, "this model reads at most \(most) pictures")
-    }
-
-    private func require(_ condition: Bool, _ field: String, _ reason: String) throws {
-        guard condition else { throw PipelineError.invalidRequest(field: field, reason: reason) }
     }
 }

@@ -5,7 +5,7 @@ import Tensors
 import Tokenizers
 
 /// Pictures and text → text: encode the pictures, read the prompt, then one token a step to the end of the reply.
-package struct LlamaFusionReplying: PipelineRun {
+package struct LlamaFusionReplying: RestorableRun {
     private let model: LlamaFusionModel
     /// What was asked for: a conversation, or a question as a conversation of one turn.
     private let original: RunRequest
@@ -146,7 +146,7 @@ package struct LlamaFusionReplying: PipelineRun {
     }
 
     /// Continues from a saved state: the prompt and the tokens so far are read again first.
-    mutating func restore(_ data: Data) throws {
+    package mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: original, model: model.fingerprint)
         guard saved.sources.count <= images.count,
             saved.sources.allSatisfy({ $0.values.count == model.latentCount }),

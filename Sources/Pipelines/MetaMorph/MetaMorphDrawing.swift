@@ -3,7 +3,7 @@ import Images
 
 /// Text (and pictures) → pictures: the language model replies up to the end of its first picture, and that is rendered
 /// as often as was asked for.
-package struct MetaMorphDrawing: PipelineRun {
+package struct MetaMorphDrawing: RestorableRun {
     private let model: MetaMorphModel
     private let request: GenerationRequest
     private let plan: Visualizer.Plan
@@ -69,7 +69,7 @@ package struct MetaMorphDrawing: PipelineRun {
     }
 
     /// Continues from a saved state.
-    mutating func restore(_ data: Data) throws {
+    package mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: .generation(request), model: model.fingerprint)
         try decoding.restore(saved.decoding)
         rendering = nil

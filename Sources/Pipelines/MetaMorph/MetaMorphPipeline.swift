@@ -4,7 +4,7 @@ import Networks
 import Samplers
 
 /// MetaMorph: one language model that reads and writes text and visual tokens, and a Stable Diffusion that renders them.
-package struct MetaMorphPipeline: Pipeline {
+package struct MetaMorphPipeline: FamilyPipeline {
     package let description: ModelDescription
     let model: MetaMorphModel
     private let promptTemplate: String
@@ -14,13 +14,7 @@ package struct MetaMorphPipeline: Pipeline {
     private static let tokensBeforePicture = 512
 
     init(_ model: MetaMorphModel, _ entry: ModelEntry) throws {
-        guard entry.quantization == "none" else {
-            throw PipelineError.unsupported(reason: "quantization \(entry.quantization) is not supported yet")
-        }
-        promptTemplate = entry.promptTemplate ?? "Generate an image of {prompt}"
-        guard promptTemplate.contains("{prompt}") else {
-            throw PipelineError.unsupported(reason: "prompt_template: does not contain {prompt}")
-        }
+        promptTemplate = try entry.template("Generate an image of {prompt}")
         guard entry.defaults.imageGuidanceScale == nil else {
             throw PipelineError.unsupported(
                 reason: "defaults: image_guidance_scale: this family has no guidance by pictures"
@@ -54,33 +48,10 @@ package struct MetaMorphPipeline: Pipeline {
         )
     }
 
-    package func run(for request: RunRequest) throws -> any PipelineRun {
-        switch request {
-        case .generation(let request): try drawing(request)
-        case .answer(let request): try answering(request)
-        case .chat(let request): try Choices(request, makeReply: replying)
-        }
-    }
-
-    package func resume(_ request: RunRequest, from state: Data) throws -> any PipelineRun {
-        switch request {
-        case .generation(let request):
-            var run = try drawing(request)
-            try run.restore(state)
-            return run
-        case .answer(let request):
-            var run = try answering(request)
-            try run.restore(state)
-            return run
-        case .chat(let request):
-            return try Choices(request, from: state, makeReply: replying)
-        }
-    }
-
     // MARK: Pictures
 
     /// The prompt stands in the template; an instruction beside pictures stands as it is.
-    func drawing(_ request: GenerationRequest) throws -> MetaMorphDrawing {
+    package func drawing(_ request: GenerationRequest) throws -> MetaMorphDrawing {
         try check(request)
         let text = request.images.isEmpty ? promptTemplate.replacing("{prompt}", with: request.prompt) : request.prompt
         let turn = ChatTurn(.user, text, images: request.images)
@@ -102,26 +73,19 @@ package struct MetaMorphPipeline: Pipeline {
 
     private func check(_ request: GenerationRequest) throws {
         let (most, multiple) = (description.limits.maximumSize, description.limits.sizeMultiple)
-        try require(!request.prompt.isEmpty || !request.images.isEmpty, "prompt", "may be empty only with pictures")
-        try check(request.images, field: "images")
-        try require((1...8).contains(request.count), "n", "must be 1…8")
-        try require((1...1000).contains(request.steps ?? 1), "num_inference_steps", "must be 1…1000")
-        try require(
+        try request.check()
+        try description.checkCount(of: request.images, field: "images")
+        try PipelineError.require(
             request.size.map(model.visualizer.accepts) ?? true,
             "size",
             "must be multiples of \(multiple), at most \(most.width)x\(most.height)"
         )
-        for (field, scale) in [
-            ("guidance_scale", request.guidanceScale), ("image_guidance_scale", request.imageGuidanceScale),
-        ] {
-            try require(scale.map { $0.isFinite && $0 >= 0 } ?? true, field, "must be finite and not negative")
-        }
-        try require(
+        try PipelineError.require(
             request.negativePrompt?.isEmpty ?? true,
             "negative_prompt",
             "this model is guided away from nothing, not from a text"
         )
-        try require(
+        try PipelineError.require(
             request.images.isEmpty || request.imageGuidanceScale == nil,
             "image_guidance_scale",
             "this model has no guidance by pictures"
@@ -153,24 +117,12 @@ package struct MetaMorphPipeline: Pipeline {
     // MARK: Replies
 
     /// A question is a conversation of one turn.
-    func answering(_ request: AnswerRequest) throws -> MetaMorphReplying {
-        try require(
-            !request.question.isEmpty || !request.images.isEmpty,
-            "question",
-            "may be empty only with a picture"
-        )
+    package func answering(_ request: AnswerRequest) throws -> MetaMorphReplying {
+        try request.check()
         return try replying(to: .answer(request), ChatRequest(request), fields: ("question", "images"))
     }
 
-    /// One reply to a conversation.
-    @Sendable
-    private func replying(_ request: ChatRequest, from state: Data?) throws -> any PipelineRun {
-        var run = try replying(request)
-        if let state { try run.restore(state) }
-        return run
-    }
-
-    func replying(_ request: ChatRequest) throws -> MetaMorphReplying {
+    package func replying(_ request: ChatRequest) throws -> MetaMorphReplying {
         try replying(to: .chat(request), request, fields: ("messages", "messages"))
     }
 
@@ -181,8 +133,12 @@ package struct MetaMorphPipeline: Pipeline {
         fields: (texts: String, images: String)
     ) throws -> MetaMorphReplying {
         try request.check()
-        try require(request.modalities?.contains(.text) ?? true, "modalities", "this model replies in text, too")
-        try check(request.images, field: fields.images)
+        try PipelineError.require(
+            request.modalities?.contains(.text) ?? true,
+            "modalities",
+            "this model replies in text, too"
+        )
+        try description.checkCount(of: request.images, field: fields.images)
         let prompt = try model.prompt(of: request.turns, field: fields.texts)
         let rules = VisualDecoding.Rules(
             sampling: request.sampling,
@@ -199,16 +155,5 @@ package struct MetaMorphPipeline: Pipeline {
             guidanceScales: request.rendering.guidanceScales
         )
         return MetaMorphReplying(model, original, request, VisualDecoding(model, prompt, rules), plan)
-    }
-
-    // MARK: All
-
-    private func check(_ images: [PixelImage], field: String) throws {
-        let most = description.limits.maximumImages
-        try require(images.count <= most, field, "this model reads at most \(most) pictures")
-    }
-
-    private func require(_ condition: Bool, _ field: String, _ reason: String) throws {
-        guard condition else { throw PipelineError.invalidRequest(field: field, reason: reason) }
     }
 }

@@ -6,7 +6,7 @@ import Networks
 /// writes on, so that a reader has all parts of the reply in their order.
 ///
 /// An answer to a question is its text alone: visual tokens take part in it, but nothing is rendered.
-package struct MetaMorphReplying: PipelineRun {
+package struct MetaMorphReplying: RestorableRun {
     private let model: MetaMorphModel
     /// What was asked for: a conversation, or a question as a conversation of one turn.
     private let original: RunRequest
@@ -129,7 +129,7 @@ package struct MetaMorphReplying: PipelineRun {
     }
 
     /// Continues from a saved state: what was told before is told again.
-    mutating func restore(_ data: Data) throws {
+    package mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: original, model: model.fingerprint)
         try decoding.restore(saved.decoding)
         guard saved.pictures.count <= decoding.transcript.pictures.count,

@@ -1,0 +1,55 @@
+import Images
+
+// What holds for requests and entries of every family.
+
+extension PipelineError {
+    /// - Throws: `invalidRequest` unless `condition` holds
+    static func require(_ condition: Bool, _ field: String, _ reason: String) throws {
+        guard condition else { throw PipelineError.invalidRequest(field: field, reason: reason) }
+    }
+}
+
+extension GenerationRequest {
+    func check() throws {
+        try PipelineError.require(!prompt.isEmpty || !images.isEmpty, "prompt", "may be empty only with pictures")
+        try PipelineError.require((1...8).contains(count), "n", "must be 1…8")
+        try PipelineError.require((1...1000).contains(steps ?? 1), "num_inference_steps", "must be 1…1000")
+        for (field, scale) in [("guidance_scale", guidanceScale), ("image_guidance_scale", imageGuidanceScale)] {
+            let isFine = scale.map { $0.isFinite && $0 >= 0 } ?? true
+            try PipelineError.require(isFine, field, "must be finite and not negative")
+        }
+    }
+}
+
+extension AnswerRequest {
+    func check() throws {
+        try PipelineError.require(
+            !question.isEmpty || !images.isEmpty,
+            "question",
+            "may be empty only with a picture"
+        )
+    }
+}
+
+extension ModelDescription {
+    /// - Parameter field: what the request calls its pictures
+    func checkCount(of images: [PixelImage], field: String) throws {
+        let most = limits.maximumImages
+        try PipelineError.require(images.count <= most, field, "this model reads at most \(most) pictures")
+    }
+}
+
+extension ModelEntry {
+    /// What a prompt is wrapped in.
+    /// - Throws: `PipelineError.unsupported` where the entry asks for what no family can do
+    func template(_ usual: String = "{prompt}") throws -> String {
+        guard quantization == "none" else {
+            throw PipelineError.unsupported(reason: "quantization \(quantization) is not supported yet")
+        }
+        let template = promptTemplate ?? usual
+        guard template.contains("{prompt}") else {
+            throw PipelineError.unsupported(reason: "prompt_template: does not contain {prompt}")
+        }
+        return template
+    }
+}
