@@ -1,4 +1,3 @@
-package import Foundation
 import Images
 import Networks
 import Samplers
