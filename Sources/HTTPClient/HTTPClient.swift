@@ -22,20 +22,6 @@ package struct HTTPClient: Sendable {
     package struct Reply: Sendable {
         package let status: Int
         package let body: Data
-        private let fields: [String: String]
-
-        /// A header field; names are compared without case.
-        package func field(_ name: String) -> String? { fields[name.lowercased()] }
-
-        fileprivate init(_ response: HTTPURLResponse, body: Data) {
-            status = response.statusCode
-            self.body = body
-            var fields: [String: String] = [:]
-            for case (let name as String, let value as String) in response.allHeaderFields {
-                fields[name.lowercased()] = value
-            }
-            self.fields = fields
-        }
     }
 
     private let session: URLSession
@@ -57,7 +43,7 @@ package struct HTTPClient: Sendable {
         for (name, value) in request.fields { message.setValue(value, forHTTPHeaderField: name) }
         let (body, response) = try await session.data(for: message)
         guard let response = response as? HTTPURLResponse else { throw URLError(.badServerResponse) }
-        return Reply(response, body: body)
+        return Reply(status: response.statusCode, body: body)
     }
 }
 
