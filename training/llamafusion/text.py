@@ -23,10 +23,11 @@ DRILLS = 8
 """Independent questions about each description of a step."""
 
 
-def build_text_model(sequencer: Sequencer) -> LlamaForCausalLM:
+def build_text_model(tokenizer: Tokenizer, bos: int, eos: int | list[int]) -> LlamaForCausalLM:
+    """The Llama of both embedded models; `eos` are the tokens that end a reply."""
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=sequencer.tokenizer.get_vocab_size(),
+            vocab_size=tokenizer.get_vocab_size(),
             hidden_size=128,
             intermediate_size=384,
             num_hidden_layers=6,
@@ -36,8 +37,8 @@ def build_text_model(sequencer: Sequencer) -> LlamaForCausalLM:
             rms_norm_eps=1e-5,
             rope_theta=10000.0,
             tie_word_embeddings=False,
-            bos_token_id=sequencer.bos,
-            eos_token_id=sequencer.eos,
+            bos_token_id=bos,
+            eos_token_id=eos,
             attn_implementation="eager",  # rows are short: plain products beat the fused kernel threefold on a CPU
         )
     )
@@ -113,7 +114,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
         train_tokenizer(folder / "tokenizer.json", seed)
     meet()
     sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    model = build_text_model(sequencer).to(device)
+    model = build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos).to(device)
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
@@ -155,7 +156,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
 def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
     """The averaged text model of a run and its tokenizer."""
     sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    model = build_text_model(sequencer)
+    model = build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos)
     model.load_state_dict(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"])
     return model.eval().requires_grad_(False), sequencer
 

@@ -5,31 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
+from llamafusion import text
 from llamafusion.network import Context, LlamaFusion
 from metamorph.sequences import Batch, Chat
 from metamorph.tower import WIDTH
 
 
 def build_text_model(chat: Chat) -> LlamaForCausalLM:
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=chat.tokenizer.get_vocab_size(),
-            hidden_size=128,
-            intermediate_size=384,
-            num_hidden_layers=6,
-            num_attention_heads=4,
-            num_key_value_heads=4,
-            max_position_embeddings=1024,
-            rms_norm_eps=1e-5,
-            rope_theta=10000.0,
-            tie_word_embeddings=False,
-            bos_token_id=chat.bos,
-            eos_token_id=[chat.eos, chat.eot],
-            attn_implementation="eager",  # rows are short: plain products beat the fused kernel on a CPU
-        )
-    )
+    return text.build_text_model(chat.tokenizer, chat.bos, [chat.eos, chat.eot])
 
 
 class MetaMorph(nn.Module):
