@@ -28,13 +28,28 @@ import Testing
         }
 
     /// A Llama of random weights, from a file with these tensors and `extra`.
-    private func llama(_ config: LlamaConfig, extra: [(name: String, shape: [Int])] = []) throws -> Llama {
+    private func llama(
+        _ config: LlamaConfig,
+        extra: [(name: String, shape: [Int])] = [],
+        replacing: [String: Tensor] = [:]
+    ) throws -> Llama {
+        try withCheckpoint(of: tensors + extra, replacing: replacing) { checkpoint in
+            try checkpoint.load(keys: Llama.keys) { Llama(config, $0) }
+        }
+    }
+
+    private func withCheckpoint<Result>(
+        of tensors: [(name: String, shape: [Int])],
+        replacing: [String: Tensor] = [:],
+        _ body: (Checkpoint) throws -> Result
+    ) throws -> Result {
         try withTemporaryFolder { folder in
-            let contents = (tensors + extra).enumerated().map { index, tensor in
-                (tensor.name, tensor.shape, noise(tensor.shape, seed: UInt64(index)).array)
+            let contents = tensors.enumerated().map { index, tensor in
+                let values = replacing[tensor.name] ?? noise(tensor.shape, seed: UInt64(index))
+                return (tensor.name, values.shape, values.array)
             }
             try SafetensorsWriter.file(contents).write(to: folder.appending(path: "model.safetensors"))
-            return try Checkpoint(folder).load(keys: Llama.keys) { Llama(config, $0) }
+            return try body(Checkpoint(folder))
         }
     }
 
@@ -108,6 +123,48 @@ import Testing
         #expect(throws: CheckpointError.self) { try llama(config) }
     }
 
+    @Test func positions_areThoseGiven() throws {
+        let llama = try llama(try config(#", "tie_word_embeddings": true"#))
+        func hidden(_ positions: RotaryPositions?) -> [Float] {
+            var caches = [llama.config.cache(), llama.config.cache()]
+            _ = llama([[1, 2, 3], [4, 5, 6]], positions: positions?[0..<3], caches: &caches)
+            return llama([[7], [8]], positions: positions?[3..<4], caches: &caches).array
+        }
+        #expect(hidden(RotaryPositions(starts: [0, 0], rows: 4)) == hidden(nil))
+        #expect(hidden(RotaryPositions([[0, 1, 2, 3], [0, 1, 2, 4]])) != hidden(nil))
+    }
+
+    @Test func addedTokens_areReadAndNeverScored() throws {
+        var config = try config(#", "tie_word_embeddings": true"#)
+        let base = try llama(config)
+        config.addedTokens = 3
+        let table = noise([43, 16], seed: 90)
+        let grown = try llama(config, replacing: ["model.embed_tokens.weight": table])
+        let cut = try llama(
+            try self.config(#", "tie_word_embeddings": true"#),
+            replacing: [
+                "model.embed_tokens.weight": table[0..<40]
+            ]
+        )
+        func logits(_ llama: Llama, _ ids: [Int]) -> Tensor {
+            var caches = [llama.config.cache()]
+            return llama.logits(llama([ids], caches: &caches))
+        }
+        #expect(base.hasHead && grown.hasHead)
+        #expect(logits(grown, [42, 41]).shape == [1, 2, 40])
+        #expect(logits(grown, [3, 4]).array == logits(cut, [3, 4]).array)
+        #expect(throws: CheckpointError.self) { try self.llama(config) }
+    }
+
+    @Test func head_mayBeLeftOut() throws {
+        let config = try config()
+        let headless = try withCheckpoint(of: tensors) { try $0.load { Llama(config, $0, hasHead: false) } }
+        let withHead = try llama(config, extra: [("lm_head.weight", [40, 16])])
+        #expect(!headless.hasHead && withHead.hasHead)
+        var caches = [[config.cache()], [config.cache()]]
+        #expect(headless([[1, 2]], caches: &caches[0]).array == withHead([[1, 2]], caches: &caches[1]).array)
+    }
+
     @Test(arguments: [
         (#", "num_key_value_heads": 3"#, "num_key_value_heads"), (#", "hidden_act": "gelu""#, "hidden_act"),
         (#", "head_dim": 3"#, "head_dim"), (#", "rms_norm_eps": -1"#, "rms_norm_eps"),
@@ -115,6 +172,14 @@ import Testing
         (#", "rope_scaling": {"rope_type": "yarn", "factor": 2}"#, "rope_scaling.rope_type"),
         (#", "rope_scaling": {"type": "linear"}"#, "rope_scaling.factor"),
         (#", "rope_parameters": {"rope_theta": "x"}"#, "rope_parameters.rope_theta"),
+        (#", "rope_scaling": {"type": "mrope"}"#, "rope_scaling.type"),
+        (#", "rope_scaling": {"type": "mrope", "mrope_section": [1, 1]}"#, "rope_scaling.mrope_section"),
+        (#", "rope_scaling": {"type": "mrope", "mrope_section": [2, 1, -1]}"#, "rope_scaling.mrope_section"),
+        (
+            #", "rope_scaling": {"type": "default", "mrope_section": [1, 1, 0], "mrope_interleaved": true}"#,
+            "rope_scaling.mrope_interleaved"
+        ),
+        (#", "use_sliding_window": true"#, "use_sliding_window"),
     ])
     func config_errorsNameTheJSONPath(extra: String, path: String) throws {
         let error = #expect(throws: CheckpointError.self) { try config(extra) }
@@ -145,6 +210,27 @@ import Testing
         #expect(deviation(sines.array, from: angles.map { Float(sin(Double($0))) }) < 1e-6)
     }
 
+    /// Five pairs: two turn with the time, one with the row, two with the column.
+    @Test func sections_turnWithTheirAxes() {
+        var config = RotaryConfig(theta: 100)
+        let plain = RotaryEmbedding(config, headWidth: 10)
+        config.sections = [2, 1, 2]
+        let spatial = RotaryEmbedding(config, headWidth: 10)
+        let positions = RotaryPositions(times: [[0, 5]], rows: [[1, 6]], columns: [[2, 7]])
+        let (cosines, sines) = spatial(positions)
+        #expect(cosines.shape == [1, 2, 5])
+        for (row, base) in [0, 5].enumerated() {
+            let axes = (0..<3).map { plain(RotaryPositions([[base + $0]])) }
+            for (pair, axis) in [0, 0, 1, 2, 2].enumerated() {
+                #expect(cosines.array[row * 5 + pair] == axes[axis].cosines.array[pair])
+                #expect(sines.array[row * 5 + pair] == axes[axis].sines.array[pair])
+            }
+        }
+        #expect(spatial(positions[1..<2]).sines.array == Array(sines.array[5...]))
+        // A token of text stands at one place of all three.
+        #expect(spatial(RotaryPositions([[3]])).sines.array == plain(RotaryPositions([[3]])).sines.array)
+    }
+
     /// Llama 3.1 8B: wavelengths below 2048 stay, those above 8192 are stretched eightfold, the ones between go over.
     @Test func llama3Scaling_stretchesLongWavelengths() {
         let scaling = RotaryConfig.Scaling.llama3(
@@ -153,11 +239,11 @@ import Testing
             highFrequencyFactor: 4,
             originalLength: 8192
         )
-        let plain = RotaryEmbedding(RotaryConfig(theta: 500000), headWidth: 128)(starts: [1], rows: 1).sines.array
-        let scaled = RotaryEmbedding(RotaryConfig(theta: 500000, scaling: scaling), headWidth: 128)(
-            starts: [1],
-            rows: 1
-        ).sines.array
+        func sines(_ config: RotaryConfig) -> [Float] {
+            RotaryEmbedding(config, headWidth: 128)(RotaryPositions([[1]])).sines.array
+        }
+        let plain = sines(RotaryConfig(theta: 500000))
+        let scaled = sines(RotaryConfig(theta: 500000, scaling: scaling))
         #expect(scaled[0] == plain[0])
         #expect(scaled[20] == plain[20])
         #expect(abs(scaled[50] * 8 / plain[50] - 1) < 1e-4)

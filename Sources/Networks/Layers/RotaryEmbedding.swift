@@ -17,6 +17,9 @@ package struct RotaryConfig: Sendable, Equatable {
 
     package var theta: Double
     package var scaling: Scaling
+    /// How many pairs of a head's components turn with time, row and column, one behind the other (M-RoPE of Qwen2-VL,
+    /// arXiv 2409.12191); empty where a token has one position.
+    package var sections: [Int] = []
 
     package init(theta: Double = 10000, scaling: Scaling = .none) {
         self.theta = theta
@@ -37,11 +40,14 @@ package struct RotaryConfig: Sendable, Equatable {
         case lowFrequencyFactor = "low_freq_factor"
         case highFrequencyFactor = "high_freq_factor"
         case originalLength = "original_max_position_embeddings"
+        case sections = "mrope_section"
+        case interleavesSections = "mrope_interleaved"
     }
 
     /// Reads the keys that stand directly in a model's config.
-    package init(fromConfig decoder: any Decoder) throws {
-        self.init()
+    /// - Parameter theta: where the config names none
+    package init(fromConfig decoder: any Decoder, headWidth: Int, theta defaultTheta: Double) throws {
+        self.init(theta: defaultTheta)
         let config = try decoder.container(keyedBy: ConfigKeys.self)
         theta = try config.number(.theta, in: 1...1e12, default: theta)
         for key in [ConfigKeys.scaling, .parameters]
@@ -49,7 +55,19 @@ package struct RotaryConfig: Sendable, Equatable {
             let container = try config.nestedContainer(keyedBy: ScalingKeys.self, forKey: key)
             theta = try container.number(.theta, in: 1...1e12, default: theta)
             scaling = try Self.scaling(container)
+            if try container.holds(.sections) { sections = try Self.sections(container, pairs: headWidth / 2) }
         }
+    }
+
+    private static func sections(_ container: KeyedDecodingContainer<ScalingKeys>, pairs: Int) throws -> [Int] {
+        let sections = try container.decode([Int].self, forKey: .sections)
+        guard sections.count == 3, sections.allSatisfy((0...pairs).contains), sections.reduce(0, +) == pairs else {
+            throw container.invalid(.sections, "\(sections) are not three numbers whose sum is half a head, \(pairs)")
+        }
+        guard try container.decodeIfPresent(Bool.self, forKey: .interleavesSections) != true else {
+            throw container.invalid(.interleavesSections, "true is not supported")
+        }
+        return sections
     }
 
     private static func scaling(_ container: KeyedDecodingContainer<ScalingKeys>) throws -> Scaling {
@@ -57,6 +75,10 @@ package struct RotaryConfig: Sendable, Equatable {
         let type = try container.decodeIfPresent(String.self, forKey: key) ?? "default"
         switch type {
         case "default": return .none
+        case "mrope":
+            // Positions of three axes, named as a type by the first configs that had them.
+            guard container.contains(.sections) else { throw container.invalid(key, "\"mrope\" needs mrope_section") }
+            return .none
         case "linear": return .linear(factor: try container.number(.factor, in: 1...1e6))
         case "llama3":
             let low = try container.number(.lowFrequencyFactor, in: 1e-3...1e6)
@@ -68,7 +90,7 @@ package struct RotaryConfig: Sendable, Equatable {
                 highFrequencyFactor: high,
                 originalLength: try container.integer(.originalLength, in: 1...(1 << 30))
             )
-        default: throw container.invalid(key, "rope type \"\(type)\" is not supported (default, linear, llama3)")
+        default: throw container.invalid(key, "rope type \"\(type)\" is not supported (default, mrope, linear, llama3)")
         }
     }
 }
@@ -77,8 +99,11 @@ package struct RotaryConfig: Sendable, Equatable {
 package struct RotaryEmbedding: Sendable {
     /// Radians a position, one for each pair of components; float32 as transformers keeps them.
     private let frequencies: [Float]
+    /// Which axis each pair turns with; empty where there is one.
+    private let axes: [Int]
 
     package init(_ config: RotaryConfig, headWidth: Int) {
+        axes = config.sections.enumerated().flatMap { Array(repeating: $0, count: $1) }
         let base = stride(from: 0, to: headWidth, by: 2).map { component in
             1 / pow(Float(config.theta), Float(component) / Float(headWidth))
         }
@@ -97,22 +122,29 @@ package struct RotaryEmbedding: Sendable {
         }
     }
 
-    /// For `rows` positions from each item's start on: [batch, rows, headWidth / 2] each.
+    /// For `rows` positions one by one from each item's start on: [batch, rows, headWidth / 2] each.
     package func callAsFunction(starts: [Int], rows: Int) -> (cosines: Tensor, sines: Tensor) {
+        self(RotaryPositions(starts: starts, rows: rows))
+    }
+
+    /// [batch, rows, headWidth / 2] each
+    package func callAsFunction(_ positions: RotaryPositions) -> (cosines: Tensor, sines: Tensor) {
+        precondition(!positions.isSpatial || !axes.isEmpty, "positions of three axes for a model of one")
         var cosines: [Float] = []
         var sines: [Float] = []
-        cosines.reserveCapacity(starts.count * rows * frequencies.count)
+        cosines.reserveCapacity(positions.items * positions.rows * frequencies.count)
         sines.reserveCapacity(cosines.capacity)
-        for start in starts {
-            for position in start..<(start + rows) {
-                for frequency in frequencies {
-                    let angle = Float(position) * frequency
+        for item in 0..<positions.items {
+            for row in 0..<positions.rows {
+                for (pair, frequency) in frequencies.enumerated() {
+                    let axis = positions.isSpatial ? axes[pair] : 0
+                    let angle = Float(positions.axes[axis][item][row]) * frequency
                     cosines.append(cos(angle))
                     sines.append(sin(angle))
                 }
             }
         }
-        let shape = [starts.count, rows, frequencies.count]
+        let shape = [positions.items, positions.rows, frequencies.count]
         return (Tensor(cosines, shape: shape), Tensor(sines, shape: shape))
     }
 }
