@@ -60,6 +60,7 @@ WORKS = [
     Work("SigLIP so400m, 384²", "siglip-so400m", "f32", runs=1, is_decoder=False),
     Work("Llama 8B", "llama-8b", "bf16", runs=3),
     Work("LlamaFusion 8B", "llamafusion-8b", "bf16", runs=1),
+    Work("MetaQuery connector, 2 × 256 queries", "connector", "f32", runs=3, is_decoder=False),
 ]
 # The weights of a transformer, and what it may need beside them.
 TRANSFORMER_MEMORY = 1.25

@@ -14,6 +14,7 @@ SHAPES = {
     "siglip-so400m": "siglip",
     "llama-8b": "llama",
     "llamafusion-8b": "llamafusion",
+    "connector": "connector",
 }
 
 

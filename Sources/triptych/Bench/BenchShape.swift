@@ -9,10 +9,11 @@ enum BenchShape: String, CaseIterable {
     case siglipSO400M = "siglip-so400m"
     case llama8B = "llama-8b"
     case llamaFusion8B = "llamafusion-8b"
+    case connector
 
     /// Names that `--shape` will take when their networks are here.
     static let planned = [
-        "sana-1.6b", "sana-0.6b", "dc-ae", "connector", "qwen2-0.5b", "qwen2.5-vl-3b",
+        "sana-1.6b", "sana-0.6b", "dc-ae", "qwen2-0.5b", "qwen2.5-vl-3b",
     ]
 
     /// Builds the network with random weights and measures it.
@@ -23,6 +24,7 @@ enum BenchShape: String, CaseIterable {
         case .siglipSO400M: try SigLIPBench.measure(options)
         case .llama8B: try LlamaBench.measure(options)
         case .llamaFusion8B: try LlamaFusionBench.measure(options)
+        case .connector: try ConnectorBench.measure(options)
         }
     }
 }
