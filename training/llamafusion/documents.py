@@ -10,16 +10,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 
+from recipe.rows import Row
+from recipe.tokenizer import LLAMA3_SPLIT, begin_with, train_bpe
 from shapes import captions, edits, knowledge, questions
 from shapes.world import Scene, random_scene
 
 BOS, EOS, BOI, EOI = "<|begin_of_text|>", "<|end_of_text|>", "<|begin_of_image|>", "<|end_of_image|>"
-
-LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 VOCABULARY = 768
 
@@ -33,27 +31,10 @@ ANSWER_WEIGHT = 8.0
 
 def train_tokenizer(path: Path, seed: int) -> Tokenizer:
     """A byte-level BPE in Llama 3's form, trained on the world's text."""
-    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(LLAMA3_SPLIT), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        special_tokens=[BOS, EOS, BOI, EOI],
-        show_progress=False,
-    )
     rng = random.Random(f"tokenizer {seed}")
-    texts = [text for _ in range(20000) for text in _texts(rng)]
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.Sequence([
-        processors.ByteLevel(trim_offsets=False),
-        processors.TemplateProcessing(
-            single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
-        ),
-    ])
+    texts = (text for _ in range(20000) for text in _texts(rng))
+    tokenizer = train_bpe(texts, LLAMA3_SPLIT, VOCABULARY, first=(BOS, EOS, BOI, EOI), ignore_merges=True)
+    begin_with(tokenizer, BOS)
     tokenizer.save(str(path))
     return tokenizer
 
@@ -69,33 +50,6 @@ def _texts(rng: random.Random) -> list[str]:
         edits.edit(scene, rng).instruction,
         fact + "\n" + color,
     ]
-
-
-class Row:
-    """A token sequence under construction: ids, and for each position what it has to predict and how much that counts."""
-
-    def __init__(self) -> None:
-        self.ids: list[int] = []
-        self.targets: list[int] = []
-        self.weights: list[float] = []
-        self._closed = True
-
-    def add(self, tokens: list[int], weight: float = 0.0) -> Row:
-        """Appends tokens; `weight` is the loss weight of predicting each of them."""
-        for token in tokens:
-            if not self._closed:
-                self.targets[-1], self.weights[-1] = token, weight
-            self._closed = False
-            self.ids.append(token)
-            self.targets.append(0)
-            self.weights.append(0.0)
-        return self
-
-    def close(self, end: int, weight: float = 1.0) -> Row:
-        """Lets the last position predict `end` whatever is appended later: an answer ends there."""
-        self.targets[-1], self.weights[-1] = end, weight
-        self._closed = True
-        return self
 
 
 class Sequencer:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from llamafusion.image import finished_network
 from llamafusion.sample import Sampler
-from llamafusion.vae import finished_vae
+from recipe.sheet import write_sheet
+from recipe.vae import finished_vae
 from shapes import benchmark
 
 
@@ -53,9 +53,8 @@ def main() -> None:
             cases, draw if "draw" in tasks else None, answer if "answer" in tasks else None, change if "edit" in tasks else None
         )
         print(f"guidance {guidance}, {steps} steps, {time.time() - started:.0f} s\n{tally.table()}\n", flush=True)
-        if arguments.sheet and drawn:
-            sheet = np.concatenate([np.concatenate(drawn[i : i + 10], 1) for i in range(0, len(drawn) - 9, 10)])
-            Image.fromarray(sheet).resize((sheet.shape[1] * 2, sheet.shape[0] * 2), 0).save(arguments.sheet)
+        if arguments.sheet:
+            write_sheet(arguments.sheet, drawn)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-import torch
-from safetensors.torch import save_file
-
 from llamafusion.documents import BOS, EOS, Sequencer
-from llamafusion.image import build_scheduler, finished_network, finished_steps
+from llamafusion.image import build_scheduler, finished_network
 from llamafusion.network import LlamaFusion
-from llamafusion.vae import finished_vae
+from recipe.export import finished_steps, folder_size, write_card, write_json, write_tensors
+from recipe.vae import finished_vae
 
 CARD = Path(__file__).with_name("card.md")
 
@@ -48,24 +45,18 @@ def config_json(network: LlamaFusion, sequencer: Sequencer) -> dict[str, object]
 def export(runs: Path, target: Path, facts: dict[str, str]) -> None:
     """Writes the whole folder; `facts` fill the model card."""
     network, sequencer, scale = finished_network(runs)
-    target.mkdir(parents=True, exist_ok=True)
-    (target / "config.json").write_text(json.dumps(config_json(network, sequencer), indent=2) + "\n")
-    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    write_json(target / "config.json", config_json(network, sequencer))
+    tensors = network.state_dict()
+    write_tensors(target / "model.safetensors", tensors)
     sequencer.tokenizer.save(str(target / "tokenizer.json"))
     tokens = {"bos_token": BOS, "eos_token": EOS, "tokenizer_class": "PreTrainedTokenizerFast"}
-    (target / "tokenizer_config.json").write_text(json.dumps(tokens, indent=2) + "\n")
+    write_json(target / "tokenizer_config.json", tokens)
     vae = finished_vae(runs / "vae")
     vae.register_to_config(scaling_factor=scale)
     vae.half().save_pretrained(target / "vae")
     build_scheduler().save_pretrained(target / "scheduler")
-    facts["image_steps"] = f"{finished_steps(runs):,}"
-    card = CARD.read_text()
-    for name, text in facts.items():
-        card = card.replace("{" + name + "}", text.strip())
-    (target / "README.md").write_text(card)
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    print(f"{target}: {size / 1e6:.2f} MB, {sum(t.numel() for t in tensors.values())} parameters beside the autoencoder's")
+    write_card(CARD, target, facts | {"image_steps": finished_steps(runs / "image")})
+    print(f"{target}: {folder_size(target) / 1e6:.2f} MB, {sum(t.numel() for t in tensors.values())} parameters beside the autoencoder's")
 
 
 def main() -> None:

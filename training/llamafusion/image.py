@@ -11,12 +11,15 @@ import torch
 from diffusers import DDIMScheduler
 from torch.nn import functional as F
 
-from llamafusion.documents import Row, Sequencer
-from llamafusion.network import Context, LlamaFusion
+from llamafusion.documents import Sequencer
+from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
-from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
-from llamafusion.text import by_length, finished_text_model, padded
+from llamafusion.text import finished_text_model
+from recipe.autoencoder import latent_scale
+from recipe.context import Context
+from recipe.rows import Row, by_length, padded
+from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
 from shapes import captions, questions
 
 NOISE_WEIGHT = 1.0
@@ -199,11 +202,6 @@ def by_count(pool: Pool) -> dict[int, list[int]]:
     return groups
 
 
-def latent_scale(pool: Pool) -> float:
-    """The scaling factor that gives latents unit variance, rounded so that it is the same wherever it is written."""
-    return round(1 / pool.latents[:4096].float().std().item(), 4)
-
-
 def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     text, sequencer = finished_text_model(runs / "text")
@@ -214,7 +212,7 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
     optimizer = torch.optim.AdamW(trained.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     run = Run(runs / "image", {"image": trained, "average": average.module}, optimizer)
     pool, shards = Pool.load(runs / "pool")
-    trainer = Trainer(network, sequencer, pool, latent_scale(pool), device)
+    trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
     groups = by_count(pool)
     totals: dict[str, float] = {}
     torch.manual_seed(seed + run.step + 7919 * process_number())
@@ -258,12 +256,7 @@ def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
     state = torch.load(runs / "image" / "state.pt", map_location="cpu", weights_only=True)
     network.image_model.load_state_dict(state["modules"]["average"])
     pool, _ = Pool.load(runs / "pool")
-    return network.eval().requires_grad_(False), sequencer, latent_scale(pool)
-
-
-def finished_steps(runs: Path) -> int:
-    """Steps that the image modules of a run have been trained for."""
-    return int(torch.load(runs / "image" / "state.pt", map_location="cpu", weights_only=True)["step"])
+    return network.eval().requires_grad_(False), sequencer, latent_scale(pool.latents)
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL
 
-from llamafusion.run import pick_device
-from llamafusion.vae import finished_vae, to_tensor
+from recipe.autoencoder import encode
+from recipe.run import pick_device
+from recipe.vae import finished_vae, latents_of
 from shapes import edits, world
 from shapes.edits import Edit
 from shapes.world import Scene
@@ -50,17 +50,9 @@ class Pool:
             self.edited = torch.cat([self.edited, other.edited])
 
 
-@torch.no_grad()
-def encode(vae: AutoencoderKL, scenes: list[Scene], device: torch.device) -> torch.Tensor:
-    """The modes of the scenes' posteriors, unscaled, float32 [scenes, C, S, S]."""
-    parts = [to_tensor(world.render_batch(scenes[i : i + 64])).to(device) for i in range(0, len(scenes), 64)]
-    with torch.autocast(device.type, torch.bfloat16):
-        return torch.cat([vae.encode(part).latent_dist.mode().float().cpu() for part in parts])
-
-
 def fill(runs: Path, shards: int, seed: int, device: torch.device) -> None:
     """Writes the shards that are missing."""
-    vae = finished_vae(runs / "vae").to(device)
+    latents = latents_of(finished_vae(runs / "vae").to(device))
     folder = runs / "pool"
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(shards):
@@ -73,8 +65,8 @@ def fill(runs: Path, shards: int, seed: int, device: torch.device) -> None:
         shard = {
             "scenes": pickle.dumps(scenes),
             "edits": pickle.dumps(changes),
-            "latents": encode(vae, scenes, device).half(),
-            "edited": encode(vae, [change.result for change in changes], device).half(),
+            "latents": encode(latents, scenes, device).half(),
+            "edited": encode(latents, [change.result for change in changes], device).half(),
         }
         torch.save(shard, path.with_suffix(".new"))
         path.with_suffix(".new").rename(path)

@@ -8,8 +8,9 @@ from diffusers import AutoencoderKL
 
 from llamafusion.documents import Sequencer
 from llamafusion.image import build_scheduler
-from llamafusion.network import Context, LlamaFusion, join
-from llamafusion.vae import to_pictures, to_tensor
+from llamafusion.network import LlamaFusion
+from recipe.autoencoder import to_pictures, to_tensor
+from recipe.context import Context, join
 
 
 class Sampler:

@@ -10,55 +10,19 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
-from llamafusion.documents import ANSWER_WEIGHT, Row, Sequencer, train_tokenizer
+from llamafusion.documents import ANSWER_WEIGHT, Sequencer, train_tokenizer
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
-from llamafusion.run import Average, Run, join_processes, meet, pick_device, process_number, set_rate
+from recipe.llama import build_text_model
+from recipe.rows import Row, by_length, padded
+from recipe.run import Average, Run, join_processes, meet, pick_device, process_number, set_rate
 from shapes import questions
 from shapes.world import random_scene
 
 DRILLS = 8
 """Independent questions about each description of a step."""
-
-
-def build_text_model(tokenizer: Tokenizer, bos: int, eos: int | list[int]) -> LlamaForCausalLM:
-    """The Llama of both embedded models; `eos` are the tokens that end a reply."""
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=tokenizer.get_vocab_size(),
-            hidden_size=128,
-            intermediate_size=384,
-            num_hidden_layers=6,
-            num_attention_heads=4,
-            num_key_value_heads=4,
-            max_position_embeddings=1024,
-            rms_norm_eps=1e-5,
-            rope_theta=10000.0,
-            tie_word_embeddings=False,
-            bos_token_id=bos,
-            eos_token_id=eos,
-            attn_implementation="eager",  # rows are short: plain products beat the fused kernel threefold on a CPU
-        )
-    )
-
-
-def padded(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, targets and weights of rows, padded on the right, each [rows, longest]. Causal attention needs no mask then."""
-    width = max(len(row.ids) for row in rows)
-    ids = torch.tensor([row.ids + [0] * (width - len(row.ids)) for row in rows])
-    targets = torch.tensor([row.targets + [0] * (width - len(row.ids)) for row in rows])
-    weights = torch.tensor([row.weights + [0.0] * (width - len(row.ids)) for row in rows])
-    return ids, targets, weights
-
-
-def by_length(rows: list[Row], variants: int, parts: int) -> list[list[Row]]:
-    """The `variants` rows of each context as `parts` batches, the short rows in the first: most of a batch of rows of
-    all lengths would be padding."""
-    sorted_rows = [sorted(rows[i : i + variants], key=lambda row: len(row.ids)) for i in range(0, len(rows), variants)]
-    size = variants // parts
-    return [[row for of_one in sorted_rows for row in of_one[i : i + size]] for i in range(0, variants, size)]
 
 
 def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) -> Iterator[list[Row]]:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
-from llamafusion.vae import finished_vae
 from metamorph.pool import Pool
 from metamorph.sample import Reply, Sampler
-from metamorph.tower import Readers, finished_tower, see
+from metamorph.tower import finished_tower, see
 from metamorph.visualizer import finished_visualizer
 from metamorph.vpit import finished_network
+from recipe.readers import Readers
+from recipe.sheet import write_sheet
+from recipe.vae import finished_vae
 from shapes import benchmark
 from shapes.scorer import read_picture
 from shapes.world import SIDE, render
@@ -106,10 +107,8 @@ def main() -> None:
         if "parts" in arguments.tasks:
             scoring.parts(cases, tally)
         print(f"guidance {guidance}, {arguments.steps} steps, {time.time() - started:.0f} s\n{tally.table()}\n", flush=True)
-        if arguments.sheet and scoring.drawn:
-            drawn = scoring.drawn
-            sheet = np.concatenate([np.concatenate(drawn[i : i + 10], 1) for i in range(0, len(drawn) - 9, 10)])
-            Image.fromarray(sheet).resize((sheet.shape[1] * 2, sheet.shape[0] * 2), 0).save(arguments.sheet)
+        if arguments.sheet:
+            write_sheet(arguments.sheet, scoring.drawn)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from llamafusion.vae import finished_vae
 from metamorph.network import MetaMorph
 from metamorph.pool import Pool
 from metamorph.sequences import Chat
 from metamorph.tokenizer import BOS, EOT, SPECIALS
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
-from metamorph.visualizer import ADAPTER_CONFIG, Visualizer, build_scheduler, finished_visualizer
+from metamorph.visualizer import ADAPTER_CONFIG, Visualizer, finished_visualizer
 from metamorph.vpit import VISION_WEIGHT, finished_network
+from recipe.export import SIGLIP_PROCESSOR, finished_steps, folder_size, write_card, write_json, write_tensors
+from recipe.stable_diffusion import build_scheduler
+from recipe.vae import finished_vae
 from shapes.world import SIDE
 
 CARD = Path(__file__).with_name("card.md")
@@ -94,16 +94,6 @@ def config_json(network: MetaMorph, chat: Chat) -> dict[str, object]:
     }
 
 
-def write_json(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.to(torch.float16).contiguous() for name, t in tensors.items()}, path, metadata={"format": "pt"})
-
-
 def write_model(network: MetaMorph, chat: Chat, target: Path) -> None:
     """The language model with its projector and vision head, and the tokenizer."""
     write_json(target / "config.json", config_json(network, chat))
@@ -134,18 +124,7 @@ def write_tower(vision: torch.nn.Module, target: Path) -> None:
     whole = {"architectures": ["SiglipVisionModel"], "model_type": "siglip", "vision_config": config, "torch_dtype": "float16"}
     write_json(target / "config.json", whole)
     write_tensors(target / "model.safetensors", vision.state_dict())
-    processor = {
-        "do_convert_rgb": None,
-        "do_normalize": True,
-        "do_rescale": True,
-        "do_resize": True,
-        "image_mean": [0.5] * 3,
-        "image_processor_type": "SiglipImageProcessor",
-        "image_std": [0.5] * 3,
-        "resample": 3,
-        "rescale_factor": 1 / 255,
-        "size": {"height": SIDE, "width": SIDE},
-    }
+    processor = SIGLIP_PROCESSOR | {"image_processor_type": "SiglipImageProcessor", "size": {"height": SIDE, "width": SIDE}}
     write_json(target / "preprocessor_config.json", processor)
 
 
@@ -199,17 +178,11 @@ def export(runs: Path, target: Path, facts: dict[str, str], is_official: bool) -
     write_tower(vision, target / "siglip")
     write_visualizer(visualizer, target / "visualizer", is_official)
     write_diffusion(runs, visualizer, scale, target / "diffusion", is_official)
-    for stage in ("tower", "visualizer", "vpit"):
-        state = torch.load(runs / stage / "state.pt", map_location="cpu", weights_only=True)
-        facts[f"{stage}_steps"] = f"{state['step']:,}"
-    card = CARD.read_text()
-    for name, text in facts.items():
-        card = card.replace("{" + name + "}", text.strip())
-    (target / "README.md").write_text(card)
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    facts |= {f"{stage}_steps": finished_steps(runs / stage) for stage in ("tower", "visualizer", "vpit")}
+    write_card(CARD, target, facts)
     counts = {"language model": network, "tower": vision, "UNet": visualizer.unet, "adapter": visualizer.adapter}
     told = ", ".join(f"{name} {sum(p.numel() for p in module.parameters())}" for name, module in counts.items())
-    print(f"{target}: {size / 1e6:.2f} MB; parameters: {told}")
+    print(f"{target}: {folder_size(target) / 1e6:.2f} MB; parameters: {told}")
 
 
 def main() -> None:

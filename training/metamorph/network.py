@@ -7,14 +7,14 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
-from llamafusion import text
-from llamafusion.network import Context, LlamaFusion
 from metamorph.sequences import Batch, Chat
 from metamorph.tower import WIDTH
+from recipe import llama
+from recipe.context import Context, walk
 
 
 def build_text_model(chat: Chat) -> LlamaForCausalLM:
-    return text.build_text_model(chat.tokenizer, chat.bos, [chat.eos, chat.eot])
+    return llama.build_text_model(chat.tokenizer, chat.bos, [chat.eos, chat.eot])
 
 
 class MetaMorph(nn.Module):
@@ -32,8 +32,6 @@ class MetaMorph(nn.Module):
         nn.init.normal_(self.model.mm_projector[0].weight)
         nn.init.zeros_(self.model.mm_projector[0].bias)
         nn.init.zeros_(self.model.mm_projector[2].bias)
-
-    _walk = LlamaFusion._walk  # shared with LlamaFusion: it only needs `self.model.rotary_emb`
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
         """Visual tokens [..., WIDTH] as the Llama reads them [..., width]."""
@@ -59,4 +57,4 @@ class MetaMorph(nn.Module):
         become context). Returns normed states of the same shape and the tokens' own context."""
         length = embedded.shape[2]
         causal = torch.ones(length, length, dtype=torch.bool, device=embedded.device).tril()
-        return self._walk(list(self.model.layers), embedded, context, causal, real, self.model.norm)
+        return walk(self.model, list(self.model.layers), embedded, context, causal, real, self.model.norm)

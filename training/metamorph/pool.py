@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL
 from transformers import SiglipVisionModel
 
-from llamafusion.pool import encode
-from llamafusion.run import pick_device
-from llamafusion.vae import finished_vae
 from metamorph.tower import finished_tower, see
+from recipe.autoencoder import encode, latent_scale
+from recipe.run import pick_device
+from recipe.vae import finished_vae, latents_of
 from shapes import edits, frames, world
 from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
 
@@ -76,8 +75,8 @@ class Pool:
         return groups
 
     def scale(self) -> float:
-        """The scaling factor that gives latents unit variance, rounded so that it is the same wherever it is written."""
-        return round(1 / self.latents[:4096].float().std().item(), 4)
+        """The scaling factor that gives latents unit variance."""
+        return latent_scale(self.latents)
 
 
 def singles() -> list[Scene]:
@@ -123,7 +122,7 @@ def story(number: int, seed: int, size: int, motions: int) -> Story:
 
 def fill(runs: Path, shards: int, size: int, seed: int, device: torch.device) -> None:
     """Writes the shards that are missing."""
-    vae: AutoencoderKL = finished_vae(runs / "vae").to(device)
+    latents = latents_of(finished_vae(runs / "vae").to(device))
     vision: SiglipVisionModel = finished_tower(runs)[0].to(device)
     folder = runs / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +136,7 @@ def fill(runs: Path, shards: int, size: int, seed: int, device: torch.device) ->
         shard = {
             "story": pickle.dumps(told),
             "tokens": torch.cat(tokens).half(),
-            "latents": encode(vae, scenes, device).half(),
+            "latents": encode(latents, scenes, device).half(),
         }
         torch.save(shard, path.with_suffix(".new"))
         path.with_suffix(".new").rename(path)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
-from llamafusion.documents import Row
 from metamorph.tokenizer import BOS, EOS, EOT, HEADER_END, HEADER_START, IMAGE_END, IMAGE_START
+from recipe.rows import Row
 
 VISUAL = -200
 """Stands in a row of ids for one visual token, as in the official code for a whole picture."""

@@ -6,9 +6,9 @@ import argparse
 import random
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 
-from llamafusion.documents import LLAMA3_SPLIT
+from recipe.tokenizer import LLAMA3_SPLIT, begin_with, train_bpe
 from shapes import captions, edits, frames, knowledge, questions, thinking
 from shapes.world import random_scene
 
@@ -38,27 +38,10 @@ MERGED = 756
 
 def train_tokenizer(path: Path, seed: int) -> Tokenizer:
     """Learns the merges on the world's text; like Llama 3's, the tokenizer itself puts one bos in front."""
-    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(LLAMA3_SPLIT), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=MERGED,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        special_tokens=[],
-        show_progress=False,
-    )
     rng = random.Random(f"metamorph tokenizer {seed}")
-    tokenizer.train_from_iterator((text for _ in range(12000) for text in _texts(rng)), trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIALS])
-    tokenizer.post_processor = processors.Sequence([
-        processors.ByteLevel(trim_offsets=False),
-        processors.TemplateProcessing(
-            single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
-        ),
-    ])
+    texts = (text for _ in range(12000) for text in _texts(rng))
+    tokenizer = train_bpe(texts, LLAMA3_SPLIT, MERGED, behind=SPECIALS, ignore_merges=True)
+    begin_with(tokenizer, BOS)
     tokenizer.save(str(path))
     return tokenizer
 

@@ -19,11 +19,11 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import SiglipConfig, SiglipModel, SiglipVisionModel
 
-from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
-from llamafusion.vae import to_tensor
 from metamorph.claims import false_claim, true_claim
+from recipe.autoencoder import to_tensor
+from recipe.readers import Readers
+from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
 from shapes import world
-from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
 
 WIDTH = 96
 """Components of a visual token."""
@@ -39,9 +39,6 @@ FALSE_CLAIMS = 3
 
 READER_WEIGHT = 0.3
 """Weight of the visual tokens' own objective beside the sigmoid loss."""
-
-READER_SCALE = 16.0
-"""Factor of the readers' logits, which are cosines."""
 
 
 def build_tower(vocabulary: int) -> SiglipModel:
@@ -82,64 +79,6 @@ def visual_tokens(patches: torch.Tensor, count: int = VISUAL_TOKENS) -> torch.Te
     return F.normalize(reduced.flatten(2).transpose(1, 2), dim=-1)
 
 
-class Readers(nn.Module):
-    """Linear readers of what a visual token shows; trained beside the tower and used to score the language model."""
-
-    NAMES = {
-        "shape": (*SHAPES, None),
-        "color": (*COLOR_NAMES, None),
-        "size": (*SIZE_NAMES, None),
-        "ground": GROUND_NAMES,
-        "place": PLACES,
-    }
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.directions = nn.ParameterDict({
-            name: nn.Parameter(torch.randn(len(values), WIDTH) * WIDTH**-0.5) for name, values in self.NAMES.items()
-        })
-
-    def logits(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
-        """[…, width] to the logits of each attribute's values."""
-        return {name: READER_SCALE * tokens @ F.normalize(rows, dim=-1).T for name, rows in self.directions.items()}
-
-    def labels(self, scenes: list[Scene]) -> dict[str, torch.Tensor]:
-        """What each visual token of scenes shows, as indices of values. [scenes, VISUAL_TOKENS]"""
-        cells = [{t.place: t for t in scene.things} for scene in scenes]
-        found: dict[str, list[list[int]]] = {}
-        for name in ("shape", "color", "size"):
-            values = self.NAMES[name]
-            found[name] = [[values.index(getattr(cell.get(p), name, None)) for p in PLACES] for cell in cells]
-        found["ground"] = [[GROUND_NAMES.index(scene.ground)] * len(PLACES) for scene in scenes]
-        found["place"] = [list(range(len(PLACES)))] * len(scenes)
-        return {name: torch.tensor(values) for name, values in found.items()}
-
-    def loss(self, tokens: torch.Tensor, scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The readers' cross-entropy, and which visual tokens are read right in everything. [scenes, VISUAL_TOKENS]"""
-        total = torch.zeros((), device=tokens.device)
-        right = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        labels = self.labels(scenes)
-        for name, logits in self.logits(tokens).items():
-            label = labels[name].to(tokens.device)
-            # Most cells are empty: what stands in the others counts as much as all the empty ones together.
-            losses = F.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
-            weight = 1 + 2.0 * (labels["shape"].flatten().to(tokens.device) < len(SHAPES))
-            total = total + (losses * weight).sum() / weight.sum()
-            right &= logits.argmax(-1) == label
-        return total, right
-
-    def scene(self, tokens: torch.Tensor) -> Scene:
-        """What the visual tokens of one picture [VISUAL_TOKENS, width] show."""
-        chosen = {name: logits.argmax(-1).tolist() for name, logits in self.logits(tokens).items()}
-        grounds = [GROUND_NAMES[i] for i in chosen["ground"]]
-        things = []
-        for cell, place in enumerate(PLACES):
-            looks = [self.NAMES[name][chosen[name][cell]] for name in ("shape", "color", "size")]
-            if looks[0] is not None:
-                things.append(Thing(looks[0], looks[1] or "", looks[2] or "", place))
-        return Scene.of(max(set(grounds), key=grounds.count), things)
-
-
 def caption_ids(tokenizer: Tokenizer, texts: list[str], padding: int) -> torch.Tensor:
     """[texts, TEXT_LENGTH]"""
     rows = [encoding.ids[:TEXT_LENGTH] for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
@@ -150,7 +89,7 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
     torch.manual_seed(seed)
     tokenizer = Tokenizer.from_file(str(runs / "tokenizer.json"))
     padding = tokenizer.token_to_id("<|finetune_right_pad_id|>")
-    model, readers = build_tower(tokenizer.get_vocab_size()).to(device), Readers().to(device)
+    model, readers = build_tower(tokenizer.get_vocab_size()).to(device), Readers(WIDTH).to(device)
     trained = nn.ModuleDict({"siglip": model, "readers": readers})
     average = Average(trained, 0.998)
     optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -199,7 +138,7 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
 def finished_tower(runs: Path) -> tuple[SiglipVisionModel, Readers]:
     """The averaged vision tower of a run, and the readers of its visual tokens."""
     tokenizer = Tokenizer.from_file(str(runs / "tokenizer.json"))
-    modules = nn.ModuleDict({"siglip": build_tower(tokenizer.get_vocab_size()), "readers": Readers()})
+    modules = nn.ModuleDict({"siglip": build_tower(tokenizer.get_vocab_size()), "readers": Readers(WIDTH)})
     state = torch.load(runs / "tower" / "state.pt", map_location="cpu", weights_only=True)
     modules.load_state_dict(state["modules"]["average"])
     vision = SiglipVisionModel(modules["siglip"].config.vision_config)

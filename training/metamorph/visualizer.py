@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
-from diffusers.models.attention_processor import Attention, AttnProcessor
+from diffusers import AutoencoderKL
 from torch import nn
 from torch.nn import functional as F
 
-from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
-from llamafusion.vae import to_pictures
 from metamorph.pool import Pool
 from metamorph.tower import WIDTH
+from recipe.autoencoder import to_pictures
+from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.stable_diffusion import build_scheduler, build_unet
 
 CONDITION_TOKENS = 77
 """Tokens of a condition as SD's text encoder makes them; the demo fills up with zeros."""
@@ -64,45 +64,12 @@ class SimplifiedSigLIPProjector(nn.Module):
         return self.norms[-1](self.layers[-1](x))
 
 
-def build_unet() -> UNet2DConditionModel:
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(48, 80),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=CONDITION_WIDTH,
-        attention_head_dim=4,  # four heads: the name is SD 1.5's mistake
-        norm_num_groups=8,
-    )
-    for module in unet.modules():
-        if isinstance(module, Attention):
-            module.set_processor(AttnProcessor())  # over so few positions plain products beat the fused kernel
-    return unet
-
-
-def build_scheduler() -> PNDMScheduler:
-    """As SD 1.5 configures it, but for the form of the prediction."""
-    return PNDMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        skip_prk_steps=True,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        num_train_timesteps=1000,
-        prediction_type="v_prediction",
-    )
-
-
 class Visualizer(nn.Module):
     """The UNet and its adapter."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.unet = build_unet()
+        self.unet = build_unet(CONDITION_WIDTH)
         self.adapter = SimplifiedSigLIPProjector(**ADAPTER_CONFIG)  # type: ignore[arg-type]
         # Most keys of a condition are zeros: what is read must outweigh them from the start.
         nn.init.constant_(self.adapter.norms[-1].weight, 3.0)

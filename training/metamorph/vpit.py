@@ -16,12 +16,13 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
-from llamafusion.run import Average, Run, join_processes, pick_device, process_number, set_rate
 from metamorph.lessons import Mix, Teacher
 from metamorph.network import MetaMorph, build_text_model
 from metamorph.pool import Pool
 from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
-from metamorph.tower import VISUAL_TOKENS, WIDTH, Readers, finished_tower
+from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
+from recipe.readers import Readers
+from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
 from shapes.world import SHAPES
 
 VISION_WEIGHT = 3.0

@@ -16,13 +16,13 @@ try:
     from torch.nn import functional as F
     from transformers import LlamaConfig, LlamaForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
-    from llamafusion.vae import build_vae
     from metamorph import export, lessons, pool, tower, vpit
     from metamorph.network import MetaMorph, build_text_model
     from metamorph.sample import Sampler
     from metamorph.sequences import MARKER_WEIGHT, PLACEHOLDER, VISUAL, Chat, collate
     from metamorph.tokenizer import SPECIALS, train_tokenizer
     from metamorph.visualizer import ADAPTER_CONFIG, SimplifiedSigLIPProjector, Visualizer
+    from recipe.readers import Readers
 except ImportError:
     torch = None
 
@@ -250,7 +250,7 @@ class LessonTests(unittest.TestCase):
         mix = lessons.Mix(pictures=3, drills=2)
         beginnings, asked = self.teacher.drills(random.Random(1), 4, mix)
         network = MetaMorph(build_text_model(self.chat)).eval()
-        trainer = vpit.Trainer(network, self.teacher, tower.Readers(), torch.device("cpu"))
+        trainer = vpit.Trainer(network, self.teacher, Readers(tower.WIDTH), torch.device("cpu"))
         with torch.no_grad():
             shared, _ = trainer.drill_loss(beginnings, asked)
             rows = []
@@ -268,7 +268,7 @@ class LessonTests(unittest.TestCase):
 
     def test_every_weight_is_trained(self) -> None:
         network = MetaMorph(build_text_model(self.chat))
-        trainer = vpit.Trainer(network, self.teacher, tower.Readers(), torch.device("cpu"))
+        trainer = vpit.Trainer(network, self.teacher, Readers(tower.WIDTH), torch.device("cpu"))
         loss, values = trainer.step(random.Random(2), 4, lessons.Mix(pictures=2, drills=2, talks=4, drawings=2))
         loss.backward()
         self.assertTrue(all(torch.isfinite(value) for value in values.values()))

@@ -1,0 +1,51 @@
+"""Writing checkpoint folders: JSON, 16-bit tensors, model cards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+SIGLIP_PROCESSOR = {
+    "do_convert_rgb": None,
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+    "resample": 3,
+    "rescale_factor": 1 / 255,
+}
+"""What SigLIP's image processors have in common."""
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes tensors as float16; those that are bfloat16 already stay so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    narrow = {name: t if t.dtype == torch.bfloat16 else t.to(torch.float16) for name, t in tensors.items()}
+    save_file({name: t.contiguous() for name, t in narrow.items()}, path, metadata={"format": "pt"})
+
+
+def write_card(template: Path, target: Path, facts: dict[str, str]) -> None:
+    """Fills a model card's {facts} in."""
+    card = template.read_text()
+    for name, text in facts.items():
+        card = card.replace("{" + name + "}", text.strip())
+    (target / "README.md").write_text(card)
+
+
+def finished_steps(folder: Path) -> str:
+    """Steps that a stage has been trained for, as a model card tells them."""
+    return f"{torch.load(folder / 'state.pt', map_location='cpu', weights_only=True)['step']:,}"
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,73 @@
+"""Linear readers of visual tokens, one token for each cell of the world's grid: they make a tower say what stands where.
+
+Their weights have length 1, so that tokens that differ in one attribute must point in clearly different directions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
+
+READER_SCALE = 16.0
+"""Factor of the readers' logits, which are cosines."""
+
+
+class Readers(nn.Module):
+    """Linear readers of what the visual token of each cell shows; trained beside a tower."""
+
+    NAMES = {
+        "shape": (*SHAPES, None),
+        "color": (*COLOR_NAMES, None),
+        "size": (*SIZE_NAMES, None),
+        "ground": GROUND_NAMES,
+        "place": PLACES,
+    }
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.directions = nn.ParameterDict({
+            name: nn.Parameter(torch.randn(len(values), width) * width**-0.5) for name, values in self.NAMES.items()
+        })
+
+    def logits(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+        """[…, width] to the logits of each attribute's values."""
+        return {name: READER_SCALE * tokens @ F.normalize(rows, dim=-1).T for name, rows in self.directions.items()}
+
+    def labels(self, scenes: list[Scene]) -> dict[str, torch.Tensor]:
+        """What each visual token of scenes shows, as indices of values. [scenes, cells]"""
+        cells = [{t.place: t for t in scene.things} for scene in scenes]
+        found: dict[str, list[list[int]]] = {}
+        for name in ("shape", "color", "size"):
+            values = self.NAMES[name]
+            found[name] = [[values.index(getattr(cell.get(p), name, None)) for p in PLACES] for cell in cells]
+        found["ground"] = [[GROUND_NAMES.index(scene.ground)] * len(PLACES) for scene in scenes]
+        found["place"] = [list(range(len(PLACES)))] * len(scenes)
+        return {name: torch.tensor(values) for name, values in found.items()}
+
+    def loss(self, tokens: torch.Tensor, scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The readers' cross-entropy, and which visual tokens are read right in everything. [scenes, cells]"""
+        total = torch.zeros((), device=tokens.device)
+        right = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        labels = self.labels(scenes)
+        for name, logits in self.logits(tokens).items():
+            label = labels[name].to(tokens.device)
+            # Most cells are empty: what stands in the others counts as much as all the empty ones together.
+            losses = F.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
+            weight = 1 + 2.0 * (labels["shape"].flatten().to(tokens.device) < len(SHAPES))
+            total = total + (losses * weight).sum() / weight.sum()
+            right &= logits.argmax(-1) == label
+        return total, right
+
+    def scene(self, tokens: torch.Tensor) -> Scene:
+        """What the visual tokens of one picture [cells, width] show."""
+        chosen = {name: logits.argmax(-1).tolist() for name, logits in self.logits(tokens).items()}
+        grounds = [GROUND_NAMES[i] for i in chosen["ground"]]
+        things = []
+        for cell, place in enumerate(PLACES):
+            looks = [self.NAMES[name][chosen[name][cell]] for name in ("shape", "color", "size")]
+            if looks[0] is not None:
+                things.append(Thing(looks[0], looks[1] or "", looks[2] or "", place))
+        return Scene.of(max(set(grounds), key=grounds.count), things)
