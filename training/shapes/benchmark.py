@@ -1,7 +1,8 @@
 """The scored test: prompts, questions and edits about scenes that training never saw, half of them in wordings it never saw.
 
-Anything that can draw, answer and edit, think in pictures and tell what comes next can be scored: the PyTorch models
-(`llamafusion.evaluate`, `metamorph.evaluate`) and a running server (`shapes.served`) share these cases and this table.
+Anything that can draw, answer and edit, think in pictures, tell what comes next, copy and combine pictures can be scored: the
+PyTorch models (`llamafusion.evaluate`, `metamorph.evaluate`, `metaquery.evaluate`) and a running server (`shapes.served`) share
+these cases and this table.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shapes import captions, edits, frames, questions, thinking
+from shapes import captions, edits, frames, pairs, questions, thinking
 from shapes.scorer import read_picture, score_scene
 from shapes.world import Scene, random_scene, render
 
@@ -51,11 +52,13 @@ class Cases:
     edits: list[EditCase]
     thoughts: list[ThinkingCase]
     motions: list[frames.Motion]
+    copies: list[Scene]
+    pairs: list[pairs.Pair]
 
     @staticmethod
     def make(scenes: int, part: str = "test", seed: int = 0, questions_each: int = 3) -> Cases:
         """`scenes` scenes to draw (half with one object, half with two or three), as many to ask about, a third each to
-        edit, to think about and to foresee."""
+        edit, to think about, to foresee, to copy and to combine."""
         rng = random.Random(f"{part} {seed}")
         half = (scenes + 1) // 2
         single = [_drawing(random_scene(rng, 1, part), rng, i) for i in range(half)]
@@ -71,7 +74,16 @@ class Cases:
             scene = random_scene(rng, 1 + i % 3, part)
             changed.append(EditCase(scene, edits.edit(scene, rng, edits.KINDS[i % len(edits.KINDS)], held_out=bool(i % 2))))
         third = (scenes + 2) // 3
-        return Cases(single, several, asked, changed, _thoughts(third, part, seed), _motions(third, part, seed))
+        return Cases(
+            single,
+            several,
+            asked,
+            changed,
+            _thoughts(third, part, seed),
+            _motions(third, part, seed),
+            _copies(third, part, seed),
+            _pairs(third, part, seed),
+        )
 
 
 def _thoughts(count: int, part: str, seed: int) -> list[ThinkingCase]:
@@ -87,6 +99,16 @@ def _thoughts(count: int, part: str, seed: int) -> list[ThinkingCase]:
 def _motions(count: int, part: str, seed: int) -> list[frames.Motion]:
     rng = random.Random(f"motions {part} {seed}")
     return [frames.motion(rng, frames.KINDS[i // 2 % 2], part, held_out=bool(i % 2)) for i in range(count)]
+
+
+def _copies(count: int, part: str, seed: int) -> list[Scene]:
+    rng = random.Random(f"copies {part} {seed}")
+    return [random_scene(rng, 1 + i % 3, part) for i in range(count)]
+
+
+def _pairs(count: int, part: str, seed: int) -> list[pairs.Pair]:
+    rng = random.Random(f"pairs {part} {seed}")
+    return [pairs.pair(rng, pairs.KINDS[i % len(pairs.KINDS)], part, held_out=bool(i % 2)) for i in range(count)]
 
 
 def _drawing(scene: Scene, rng: random.Random, number: int) -> DrawingCase:
@@ -122,9 +144,14 @@ Think = Callable[[list[np.ndarray], list[str]], list[tuple[np.ndarray | None, st
 """Pictures and texts to what was drawn in the reply, if anything, and what was written after it."""
 Follow = Callable[[list[list[np.ndarray]], list[str]], list[np.ndarray]]
 """Frames and texts to the next frames."""
+Copy = Callable[[list[np.ndarray]], list[np.ndarray]]
+"""Pictures to pictures of the same."""
+Combine = Callable[[list[list[np.ndarray]], list[str]], list[np.ndarray]]
+"""Two pictures each and texts to their combinations."""
 
 SINGLE, SEVERAL, ANSWERS, EDITS = "draw 1 object", "draw 2-3 objects", "answers", "edits"
 THINKING, NEXT = "visual thinking", "next frame"
+COPIES, PAIRS = "reconstruction", "two pictures"
 
 
 def run(
@@ -134,8 +161,10 @@ def run(
     change: Change | None,
     think: Think | None = None,
     follow: Follow | None = None,
+    copy: Copy | None = None,
+    combine: Combine | None = None,
 ) -> Tally:
-    """Scores whatever of the five is given."""
+    """Scores whatever of the seven is given."""
     tally = Tally()
     if draw:
         for name, drawings in ((SINGLE, cases.single), (SEVERAL, cases.several)):
@@ -165,6 +194,13 @@ def run(
         followed = follow([[render(f) for f in m.frames] for m in cases.motions], [m.instruction for m in cases.motions])
         for motion, picture in zip(cases.motions, followed):
             tally.add(f"{NEXT}: all", read_picture(picture).scene == motion.result)
+    if copy:
+        for scene, picture in zip(cases.copies, copy([render(scene) for scene in cases.copies])):
+            tally.add(f"{COPIES}: all", read_picture(picture).scene == scene)
+    if combine:
+        combined = combine([[render(s) for s in p.scenes] for p in cases.pairs], [p.instruction for p in cases.pairs])
+        for case, picture in zip(cases.pairs, combined):
+            tally.add(f"{PAIRS}: all", read_picture(picture).scene == case.result)
     return tally
 
 

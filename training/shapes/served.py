@@ -1,4 +1,4 @@
-"""Drives a running Triptych server over HTTP and scores what it draws, answers, edits, thinks and foresees."""
+"""Drives a running Triptych server over HTTP and scores what it draws, answers, edits, thinks, foresees, copies and combines."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Server:
     def generate(self, prompt: str, seed: int, **settings: object) -> np.ndarray:
         return _picture(self.post("/v1/images/generations", {"prompt": prompt, "seed": seed, **settings}))
 
-    def edit(self, picture: np.ndarray, instruction: str, seed: int, **settings: object) -> np.ndarray:
-        fields = {"prompt": instruction, "images": [_data_uri(picture)], "seed": seed, **settings}
+    def edit(self, pictures: list[np.ndarray], instruction: str, seed: int, **settings: object) -> np.ndarray:
+        fields = {"prompt": instruction, "images": [_data_uri(p) for p in pictures], "seed": seed, **settings}
         return _picture(self.post("/v1/images/edits", fields))
 
     def answer(self, picture: np.ndarray, question: str) -> str:
@@ -94,8 +94,9 @@ class _Progress:
             print(f"\r{self.name}: {self.done}/{self.total}, {seconds:.2f} s each", end=end, file=sys.stderr, flush=True)
 
 
-TASKS = ("draw", "answer", "edit", "think", "follow")
-"""What can be scored; `think` (visual thinking) and `follow` (the next frame) need a family whose chat draws."""
+TASKS = ("draw", "answer", "edit", "think", "follow", "copy", "combine")
+"""What can be scored. `think` (visual thinking) and `follow` (the next frame) need a family whose chat draws, `copy` (a picture with
+an empty prompt) and `combine` (two pictures) one that was taught to."""
 
 
 def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: dict[str, object]) -> benchmark.Tally:
@@ -117,13 +118,22 @@ def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: di
             progress.step()
         return answers
 
-    def change(pictures: list[np.ndarray], instructions: list[str]) -> list[np.ndarray]:
-        progress = _Progress("edits", len(instructions))
+    def edited(name: str, pictures: list[list[np.ndarray]], instructions: list[str]) -> list[np.ndarray]:
+        progress = _Progress(name, len(instructions))
         changed = []
-        for seed, (picture, instruction) in enumerate(zip(pictures, instructions)):
-            changed.append(server.edit(picture, instruction, seed, **settings))
+        for seed, (seen, instruction) in enumerate(zip(pictures, instructions)):
+            changed.append(server.edit(seen, instruction, seed, **settings))
             progress.step()
         return changed
+
+    def change(pictures: list[np.ndarray], instructions: list[str]) -> list[np.ndarray]:
+        return edited("edits", [[picture] for picture in pictures], instructions)
+
+    def copy(pictures: list[np.ndarray]) -> list[np.ndarray]:
+        return edited("reconstructions", [[picture] for picture in pictures], [""] * len(pictures))
+
+    def combine(pictures: list[list[np.ndarray]], instructions: list[str]) -> list[np.ndarray]:
+        return edited("combinations", pictures, instructions)
 
     def think(pictures: list[np.ndarray], texts: list[str]) -> list[tuple[np.ndarray | None, str]]:
         progress = _Progress("thoughts", len(texts))
@@ -143,7 +153,7 @@ def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: di
             progress.step()
         return followed
 
-    makers = (draw, answer, change, think, follow)
+    makers = (draw, answer, change, think, follow, copy, combine)
     return benchmark.run(cases, *(maker if task in tasks else None for task, maker in zip(TASKS, makers)))
 
 

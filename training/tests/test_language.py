@@ -3,8 +3,8 @@
 import random
 import unittest
 
-from shapes import captions, edits, frames, knowledge, questions, thinking
-from shapes.benchmark import ANSWERS, EDITS, NEXT, SEVERAL, SINGLE, THINKING, Cases, run
+from shapes import captions, edits, frames, knowledge, pairs, questions, thinking
+from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, THINKING, Cases, run
 from shapes.wording import typed
 from shapes.world import Scene, Thing, random_scene, render, split
 
@@ -146,6 +146,32 @@ class FramesTests(unittest.TestCase):
             self.assertEqual(frames.ORDINALS[shown.index(True)], asked.answer)
 
 
+class PairTests(unittest.TestCase):
+    def test_only_what_is_named_comes_from_the_second_picture(self) -> None:
+        rng = random.Random(15)
+        for kind in ("color", "shape", "place"):
+            for _ in range(50):
+                pair = pairs.pair(rng, kind)
+                (first,), (second,), (result,) = (scene.things for scene in (*pair.scenes, pair.result))
+                self.assertEqual(getattr(result, kind), getattr(second, kind))
+                for other in {"shape", "color", "size", "place"} - {kind}:
+                    self.assertEqual(getattr(result, other), getattr(first, other))
+                self.assertEqual(pair.result.ground, pair.scenes[0].ground)
+
+    def test_both_objects_stand_on_the_ground_of_the_first(self) -> None:
+        pair = pairs.pair(random.Random(16), "both")
+        first, second = pair.scenes
+        self.assertEqual(set(pair.result.things), {*first.things, *second.things})
+        self.assertEqual(pair.result.ground, first.ground)
+
+    def test_pairs_of_training_show_no_held_out_picture(self) -> None:
+        rng = random.Random(17)
+        for _ in range(200):
+            pair = pairs.pair(rng, part="train")
+            self.assertEqual({split(scene) for scene in (*pair.scenes, pair.result)}, {"train"})
+        self.assertEqual(split(pairs.pair(rng, part="test").result), "test")
+
+
 class BenchmarkTests(unittest.TestCase):
     def test_cases_are_held_out_and_reproducible(self) -> None:
         first, second = Cases.make(20), Cases.make(20)
@@ -165,8 +191,10 @@ class BenchmarkTests(unittest.TestCase):
             lambda pictures, asked: [render(next(results)) for _ in asked],
             lambda pictures, texts: thoughts,
             lambda pictures, texts: [render(motion.result) for motion in cases.motions],
+            lambda pictures: pictures,
+            lambda pictures, texts: [render(pair.result) for pair in cases.pairs],
         )
-        for name in (SINGLE, SEVERAL, ANSWERS, EDITS, THINKING, NEXT):
+        for name in (SINGLE, SEVERAL, ANSWERS, EDITS, THINKING, NEXT, COPIES, PAIRS):
             self.assertEqual(perfect.share(f"{name}: all"), 1.0, name)
         blind = run(cases, None, None, None, lambda pictures, texts: [(None, word) for _, word in thoughts])
         self.assertEqual((blind.share(f"{THINKING}: word"), blind.share(f"{THINKING}: all")), (1.0, 0.0))

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from PIL import Image
 
-from shapes.benchmark import ANSWERS, EDITS, NEXT, SINGLE, THINKING, Cases
+from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SINGLE, THINKING, Cases
 from shapes.served import TASKS, Server, ServerError, score
 from shapes.world import Scene, render
 
@@ -24,6 +24,15 @@ def encoded(scene: Scene) -> str:
 
 def reply_with(scene: Scene) -> dict[str, object]:
     return {"data": [{"b64_json": encoded(scene)}]}
+
+
+def edited(instruction: str, shown: list[str]) -> Scene:
+    """What is to become of one picture or two; an empty instruction asks for the same again."""
+    if len(shown) == 2:
+        return next(p.result for p in CASES.pairs if [encoded(scene) for scene in p.scenes] == shown)
+    if not instruction:
+        return next(scene for scene in CASES.copies if [encoded(scene)] == shown)
+    return next(c.edit.result for c in CASES.edits if c.edit.instruction == instruction)
 
 
 def chat_reply(parts: list[dict[str, object]]) -> dict[str, object]:
@@ -52,8 +61,7 @@ class Oracle(BaseHTTPRequestHandler):
         elif self.path == "/v1/images/generations":
             body = reply_with(next(c.scene for c in CASES.single + CASES.several if c.prompt == fields["prompt"]))
         elif self.path == "/v1/images/edits":
-            assert fields["images"][0].startswith("data:image/png;base64,")
-            body = reply_with(next(c.edit.result for c in CASES.edits if c.edit.instruction == fields["prompt"]))
+            body = reply_with(edited(fields["prompt"], [uri.split("base64,")[1] for uri in fields["images"]]))
         elif self.path == "/v1/answers":
             data = base64.b64decode(fields["image"].split(",")[1])
             shown = Image.open(io.BytesIO(data)).tobytes()
@@ -85,7 +93,7 @@ class ServedTests(unittest.TestCase):
 
     def test_a_perfect_server_scores_everything(self) -> None:
         tally = score(Server(self.url, "perfect", 10), CASES, list(TASKS), {})
-        for name in (SINGLE, ANSWERS, EDITS, THINKING, NEXT):
+        for name in (SINGLE, ANSWERS, EDITS, THINKING, NEXT, COPIES, PAIRS):
             self.assertEqual(tally.share(f"{name}: all"), 1.0, name)
 
     def test_a_refusal_names_its_status_and_reason(self) -> None:
