@@ -7,7 +7,9 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
+from llamafusion import documents
 from metamorph.sequences import Batch, Chat
+from metamorph.tokenizer import BOS, EOS, EOT, IMAGE_END, IMAGE_START
 from metamorph.tower import WIDTH
 from recipe import llama
 from recipe.context import Context, walk
@@ -15,6 +17,16 @@ from recipe.context import Context, walk
 
 def build_text_model(chat: Chat) -> LlamaForCausalLM:
     return llama.build_text_model(chat.tokenizer, chat.bos, [chat.eos, chat.eot])
+
+
+def pretrained_text_model(chat: Chat, known: LlamaForCausalLM, sequencer: documents.Sequencer) -> LlamaForCausalLM:
+    """The Llama of LlamaFusion's recipe, which has read the world's text, with MetaMorph's tokens: as the paper starts from
+    Llama 3."""
+    ends = dict.fromkeys((EOS, EOT), documents.EOS)
+    names = {BOS: documents.BOS, IMAGE_START: documents.BOI, IMAGE_END: documents.EOI, **ends}
+    model = build_text_model(chat)
+    llama.start_from(model, chat.tokenizer, known, sequencer.tokenizer, names)
+    return model
 
 
 class MetaMorph(nn.Module):

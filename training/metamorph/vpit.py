@@ -1,5 +1,5 @@
-"""Stage 4: visual-predictive instruction tuning. One Llama learns words by cross-entropy and visual tokens by cosine, both on
-answers only, everything but the tower trained at once.
+"""Stage 4: visual-predictive instruction tuning. One Llama, pre-trained on text, learns words by cross-entropy and visual
+tokens by cosine, both on answers only, everything but the tower trained at once.
 
 The visual tokens of an answer are fed in a little wrong in half of the lessons: the model reads its own ones when it is
 served, and must not take the prompt's word only for the first.
@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
+from llamafusion.text import finished_text_model
 from metamorph.lessons import Mix, Teacher
-from metamorph.network import MetaMorph, build_text_model
+from metamorph.network import MetaMorph, build_text_model, pretrained_text_model
 from metamorph.pool import Pool
 from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
@@ -144,7 +145,7 @@ class Trainer:
 def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     chat = Chat(Tokenizer.from_file(str(runs / "tokenizer.json")), VISUAL_TOKENS)
-    network = MetaMorph(build_text_model(chat)).to(device)
+    network = MetaMorph(pretrained_text_model(chat, *finished_text_model(runs / "text"))).to(device)
     average = Average(network, 0.998)
     optimizer = torch.optim.AdamW(network.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     run = Run(runs / "vpit", {"network": network, "average": average.module}, optimizer)
@@ -154,7 +155,7 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
     while run.step < steps:
         rng = random.Random(f"vpit {seed} {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
-        most = 1 + sum(run.step >= share * steps for share in (0.04, 0.12, 0.3))
+        most = 1 + sum(run.step >= share * steps for share in (0.03, 0.08, 0.2))
         set_rate(optimizer, run.step, steps, peak, descent=0.25)
         with torch.autocast(device.type, torch.bfloat16):
             loss, values = trainer.step(rng, most, mix)
@@ -186,7 +187,7 @@ def finished_network(runs: Path) -> tuple[MetaMorph, Chat]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--rate", type=float, default=1.3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

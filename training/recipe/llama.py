@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -25,3 +26,27 @@ def build_text_model(tokenizer: Tokenizer, bos: int, eos: int | list[int]) -> Ll
             attn_implementation="eager",  # rows are short: plain products beat the fused kernel threefold on a CPU
         )
     )
+
+
+@torch.no_grad()
+def start_from(
+    model: LlamaForCausalLM, tokenizer: Tokenizer, known: LlamaForCausalLM, known_tokenizer: Tokenizer, names: dict[str, str]
+) -> None:
+    """Gives a Llama what another one learned from text with a tokenizer of its own.
+
+    The layers stay as they are. A token that both have keeps its embedding and its row of the head; `names` says which
+    special token of the other stands for one of ours. Any other word begins as the mean of its pieces.
+    """
+    model.model.layers.load_state_dict(known.model.layers.state_dict())
+    model.model.norm.load_state_dict(known.model.norm.state_dict())
+    specials = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    for token, row in tokenizer.get_vocab().items():
+        same = known_tokenizer.token_to_id(names.get(token, token))
+        if same is not None:
+            pieces = [same]
+        elif token in specials:
+            continue
+        else:
+            pieces = known_tokenizer.encode(tokenizer.decode([row]), add_special_tokens=False).ids
+        model.model.embed_tokens.weight[row] = known.model.embed_tokens.weight[pieces].mean(0)
+        model.lm_head.weight[row] = known.lm_head.weight[pieces].mean(0)

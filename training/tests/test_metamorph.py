@@ -17,11 +17,13 @@ try:
     from transformers import LlamaConfig, LlamaForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
     from metamorph import export, lessons, pool, tower, vpit
-    from metamorph.network import MetaMorph, build_text_model
+    from llamafusion import documents
+    from metamorph.network import MetaMorph, build_text_model, pretrained_text_model
     from metamorph.sample import Sampler
     from metamorph.sequences import MARKER_WEIGHT, PLACEHOLDER, VISUAL, Chat, collate
     from metamorph.tokenizer import SPECIALS, train_tokenizer
     from metamorph.visualizer import ADAPTER_CONFIG, SimplifiedSigLIPProjector, Visualizer
+    from recipe import llama
     from recipe.readers import Readers
 except ImportError:
     torch = None
@@ -265,6 +267,26 @@ class LessonTests(unittest.TestCase):
             hidden, _ = network.walk(network.embed(batch, tokens.flatten(0, 1))[:, None])
             apart, _ = trainer.told(hidden[:, 0], batch)
         self.assertAlmostEqual(shared.item(), apart.item(), places=4)
+
+    def test_language_begins_as_the_llama_that_read_the_worlds_text(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            sequencer = documents.Sequencer(documents.train_tokenizer(Path(folder) / "tokenizer.json", 0))
+        torch.manual_seed(4)
+        known = llama.build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos).eval()
+        model = pretrained_text_model(self.chat, known, sequencer).eval()
+        text = "a small red circle"
+        ours, theirs = self.chat.ids(text), sequencer.ids(text)
+        pieces = [[tokenizer.id_to_token(i) for i in ids] for tokenizer, ids in ((self.chat.tokenizer, ours), (sequencer.tokenizer, theirs))]
+        self.assertEqual(*pieces)
+        with torch.no_grad():
+            logits = model(torch.tensor([[self.chat.bos, *ours]])).logits[0]
+            wanted = known(torch.tensor([[sequencer.bos, *theirs]])).logits[0]
+        self.assertTrue(torch.equal(logits[:, [*ours, self.chat.image_start]], wanted[:, [*theirs, sequencer.boi]]))
+        new = [t for t in self.chat.tokenizer.get_vocab() if sequencer.tokenizer.token_to_id(t) is None and t not in SPECIALS]
+        row = self.chat.tokenizer.token_to_id(new[0])
+        parts = sequencer.ids(self.chat.tokenizer.decode([row]))
+        mean = known.model.embed_tokens.weight[parts].mean(0)
+        self.assertTrue(torch.equal(model.model.embed_tokens.weight[row], mean))
 
     def test_every_weight_is_trained(self) -> None:
         network = MetaMorph(build_text_model(self.chat))
