@@ -18,7 +18,7 @@ from llamafusion.pool import Pool
 from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
-from recipe.rows import Row, by_length, padded
+from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
 from shapes import captions, questions
 
@@ -101,9 +101,7 @@ class Trainer:
 
     def text_ids(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids [rows, 1, longest] and which are real [rows, longest]."""
-        width = max(map(len, rows))
-        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=self.device)
-        real = torch.arange(width, device=self.device) < torch.tensor([[len(row)] for row in rows], device=self.device)
+        ids, real = padded_ids(rows, self.device)
         return ids[:, None], real
 
     @torch.no_grad()
@@ -264,6 +262,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--rate", type=float, default=7e-4)
+    parser.add_argument("--drawn", type=int, default=24, help="captioned pictures in a step")
+    parser.add_argument("--asked", type=int, default=28, help="pictures in a step that are asked about")
     parser.add_argument("--edited", type=int, default=0, help="edited pictures in a step")
     parser.add_argument("--edits-from", type=int, default=4000, help="the step at which edits join")
     parser.add_argument("--seed", type=int, default=0)
@@ -272,7 +272,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     join_processes()
-    batch = Batch(edited=arguments.edited)
+    batch = Batch(drawn=arguments.drawn, asked=arguments.asked, edited=arguments.edited)
     device = pick_device(arguments.device)
     train(arguments.runs, arguments.steps, batch, arguments.edits_from, arguments.rate, arguments.seed, device)
 
