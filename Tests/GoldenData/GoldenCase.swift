@@ -16,6 +16,9 @@ package enum GoldenData {
         return rest.appending(path: path)
     }
 
+    /// A file or folder of the fuller set, even where the repository has one of that name: it holds some in part.
+    package static func full(_ path: String) -> URL? { rest?.appending(path: path) }
+
     /// Whether tests of a file or folder can run here.
     package static func isHere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: url(path).path) }
 }
