@@ -80,6 +80,12 @@ def _color(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what is the color of the {0}",
         "tell me the color of the {0}",
         "the {0} is what color",
+        "name the color of the {0}",
+        "the color of the {0} is what",
+        "which color has the {0}",
+        "can you tell me what color the {0} is",
+        "do you know the color of the {0}",
+        "what color has the {0}",
         "what color does the {0} have",
     )
     return text.format(name), thing.color
@@ -94,6 +100,12 @@ def _shape(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
             "what shape is {0}",
             "tell me what is {0}",
             "what do you see {0}",
+            "what can you see {0}",
+            "which shape can you see {0}",
+            "what shape stands {0}",
+            "name the shape {0}",
+            "can you tell me what is {0}",
+            "which shape do you find {0}",
             "what shape do you see {0}",
         )
         return text.format(placed(thing.place, rng)), thing.shape
@@ -105,6 +117,12 @@ def _shape(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what is the {0}",
         "which shape does the {0} have",
         "tell me the shape of the {0}",
+        "the {0} is what shape",
+        "name the shape of the {0}",
+        "the shape of the {0} is what",
+        "do you know the shape of the {0}",
+        "what shape does the {0} have",
+        "can you tell me what shape the {0} is",
         "what is the shape of the {0}",
     )
     return text.format(name), thing.shape
@@ -127,6 +145,9 @@ def _count(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what is the number of {0}",
         "tell me how many {0} there are",
         "count the {0}",
+        "how many {0} can you count",
+        "name the number of {0}",
+        "how many {0} does the picture show",
         "how many {0} does the picture have",
     )
     return text.format(name), str(counted)
@@ -143,6 +164,13 @@ def _place(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what is the position of the {0}",
         "tell me where the {0} is",
         "where can you find the {0}",
+        "where can you see the {0}",
+        "where do you find the {0}",
+        "where does the {0} stand",
+        "name the position of the {0}",
+        "can you tell me where the {0} is",
+        "do you know where the {0} is",
+        "at what place is the {0}",
         "where do you see the {0}",
     )
     return text.format(name), thing.place
@@ -159,6 +187,10 @@ def _size(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "is the {0} small or large",
         "tell me the size of the {0}",
         "which size does the {0} have",
+        "name the size of the {0}",
+        "the size of the {0} is what",
+        "can you tell me how big the {0} is",
+        "what size does the {0} have",
         "what is the size of the {0}",
     )
     return text.format(name), thing.size
@@ -171,6 +203,14 @@ def _ground(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what is the background",
         "tell me the background color",
         "which color does the background have",
+        "the background is what color",
+        "name the color of the background",
+        "tell me the color of the background",
+        "the color of the background is what",
+        "what color does the background have",
+        "what is the background color",
+        "can you tell me what color the background is",
+        "do you know the color of the background",
         "what is the color of the background",
     )
     return text, scene.ground
@@ -203,6 +243,11 @@ def _existence(scene: Scene, rng: random.Random, wording: Wording) -> Asked | No
                 "does the picture have {0}{1}",
                 "can you find {0}{1}",
                 "tell me if there is {0}{1}",
+                "does the picture show {0}{1}",
+                "do you find {0}{1}",
+                "can you tell me if there is {0}{1}",
+                "do you know if there is {0}{1}",
+                "is it true that there is {0}{1}",
                 "can you see {0}{1}",
             )
             return text.format(with_article(name), tail), "yes" if there else "no"
@@ -239,6 +284,11 @@ def _comparison(scene: Scene, rng: random.Random, wording: Wording) -> Asked | N
             "which is larger, the {0} or the {1}",
             "what is larger, the {0} or the {1}",
             "tell me which is larger, the {0} or the {1}",
+            "of the {0} and the {1}, which is larger",
+            "the {0} or the {1}, what is larger",
+            "the {0} and the {1}, which of them is larger",
+            "which of them is larger, the {0} or the {1}",
+            "can you tell me which is larger, the {0} or the {1}",
             "the {0} or the {1}, which is larger",
         )
         return text.format(first_name, second_name), first.shape if first.size == "large" else second.shape
@@ -247,6 +297,11 @@ def _comparison(scene: Scene, rng: random.Random, wording: Wording) -> Asked | N
         "do the {0} and the {1} have the same {2}",
         "are the {0} and the {1} the same {2}",
         "is the {0} the same {2} as the {1}",
+        "has the {0} the same {2} as the {1}",
+        "does the {0} share the {2} of the {1}",
+        "does the {0} have the {2} of the {1}",
+        "tell me if the {0} has the same {2} as the {1}",
+        "is it true that the {0} and the {1} have the same {2}",
         "does the {0} have the same {2} as the {1}",
     )
     return text.format(first_name, second_name, style), "yes" if same else "no"
@@ -271,9 +326,27 @@ def _relation(scene: Scene, rng: random.Random, wording: Wording) -> Asked | Non
         related = [t for t in scene.things if t is not second and holds(t, second)]
         if len(related) != 1 or related[0].shape == second.shape:
             return None
-        text = wording("what is {0} the {1}", "which shape is {0} the {1}", "tell me what is {0} the {1}", "what do you see {0} the {1}")
+        text = wording(
+            "what is {0} the {1}",
+            "which shape is {0} the {1}",
+            "tell me what is {0} the {1}",
+            "what can you see {0} the {1}",
+            "what do you find {0} the {1}",
+            "name what is {0} the {1}",
+            "what do you see {0} the {1}",
+        )
         return text.format(relation, second_name), related[0].shape
-    text = wording("is the {1} {0} the {2}", "tell me if the {1} is {0} the {2}", "do you see the {1} {0} the {2}", "can you see the {1} {0} the {2}")
+    text = wording(
+        "is the {1} {0} the {2}",
+        "tell me if the {1} is {0} the {2}",
+        "do you see the {1} {0} the {2}",
+        "can you find the {1} {0} the {2}",
+        "does the {1} stand {0} the {2}",
+        "is it true that the {1} is {0} the {2}",
+        "can you tell me if the {1} is {0} the {2}",
+        "do you know if the {1} is {0} the {2}",
+        "can you see the {1} {0} the {2}",
+    )
     return text.format(relation, first_name, second_name), "yes" if holds(first, second) else "no"
 
 
