@@ -16,7 +16,7 @@ from llamafusion.documents import ANSWER_WEIGHT, Sequencer, train_tokenizer
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
-from recipe.rows import Row, by_length, padded
+from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, join_processes, meet, pick_device, process_number, set_rate
 from shapes import questions
 from shapes.world import random_scene
@@ -47,9 +47,7 @@ def drill_loss(
     """
     about = [random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train") for _ in range(scenes)]
     contexts = [[sequencer.bos, *sequencer.stand_in(scene, rng)] for scene in about]
-    width = max(map(len, contexts))
-    ids = torch.tensor([context + [0] * (width - len(context)) for context in contexts], device=device)
-    real = torch.arange(width, device=device) < torch.tensor([[len(context)] for context in contexts], device=device)
+    ids, real = padded_ids(contexts, device)
     _, context = network.text(ids[:, None], None, real)
     rows = []
     for scene in about:

@@ -103,7 +103,8 @@ def walk(
     return norm(hidden), Context(keys, values, real)
 
 
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary positions in the form of Llama: the halves of the last dimension turn against each other."""
     half = x.shape[-1] // 2
     return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
 
@@ -124,8 +125,8 @@ def _attend(
     """
     rows, variants, length, _ = x.shape
     size = attention.head_dim
-    query = _rotate(attention.q_proj(x).unflatten(3, (-1, size)), cos, sin).permute(0, 3, 1, 2, 4)
-    key = _rotate(attention.k_proj(x).unflatten(3, (-1, size)), cos, sin).permute(0, 3, 1, 2, 4)
+    query = rotate(attention.q_proj(x).unflatten(3, (-1, size)), cos, sin).permute(0, 3, 1, 2, 4)
+    key = rotate(attention.k_proj(x).unflatten(3, (-1, size)), cos, sin).permute(0, 3, 1, 2, 4)
     value = attention.v_proj(x).unflatten(3, (-1, size)).permute(0, 3, 1, 2, 4)  # [rows, heads, variants, length, size]
     own_key, own_value = key.transpose(1, 2), value.transpose(1, 2)  # [rows, variants, heads, length, size]
     groups = query.shape[1] // key.shape[1]

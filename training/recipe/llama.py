@@ -1,9 +1,10 @@
-"""The small Llama of LlamaFusion and MetaMorph."""
+"""The small Llama of LlamaFusion and MetaMorph, and what other language models take over from it."""
 
 from __future__ import annotations
 
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 
@@ -30,14 +31,15 @@ def build_text_model(tokenizer: Tokenizer, bos: int, eos: int | list[int]) -> Ll
 
 @torch.no_grad()
 def start_from(
-    model: LlamaForCausalLM, tokenizer: Tokenizer, known: LlamaForCausalLM, known_tokenizer: Tokenizer, names: dict[str, str]
+    model: nn.Module, tokenizer: Tokenizer, known: LlamaForCausalLM, known_tokenizer: Tokenizer, names: dict[str, str]
 ) -> None:
-    """Gives a Llama what another one learned from text with a tokenizer of its own.
+    """Gives a Llama (or a Qwen2, whose biases begin as zeros) what another one learned from text with a tokenizer of its own.
 
     The layers stay as they are. A token that both have keeps its embedding and its row of the head; `names` says which
     special token of the other stands for one of ours. Any other word begins as the mean of its pieces.
     """
-    model.model.layers.load_state_dict(known.model.layers.state_dict())
+    biases = {name: torch.zeros_like(t) for name, t in model.model.layers.state_dict().items() if name.endswith(".bias")}
+    model.model.layers.load_state_dict(known.model.layers.state_dict() | biases)
     model.model.norm.load_state_dict(known.model.norm.state_dict())
     specials = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     for token, row in tokenizer.get_vocab().items():

@@ -32,6 +32,14 @@ class Row:
         return self
 
 
+def padded_ids(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids padded on the right, and which are real. Each [rows, longest]"""
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
+    real = torch.arange(width, device=device) < torch.tensor([[len(row)] for row in rows], device=device)
+    return ids, real
+
+
 def padded(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Ids, targets and weights of rows, padded on the right, each [rows, longest]. Causal attention needs no mask then."""
     width = max(len(row.ids) for row in rows)

@@ -39,6 +39,7 @@ class Run:
         self._started = time.time()
         self._saved = time.time()
         self._ending = False
+        self._totals: dict[str, list[float]] = {}
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +62,23 @@ class Run:
         for gradient, mean in zip(gradients, flat[:-1].split([g.numel() for g in gradients])):
             gradient.copy_(mean.view_as(gradient))
         self._ending = flat[-1].item() > 0
+
+    def advance(self, loss: torch.Tensor, module: nn.Module, average: Average, every: int = 50, **values: torch.Tensor | float) -> None:
+        """One step down a module's loss: gradients averaged and clipped, weights averaged. The means of `values` are logged
+        `every` few steps, state is saved when it is due."""
+        loss.backward()
+        self.average_gradients()
+        values["norm"] = nn.utils.clip_grad_norm_([p for p in module.parameters() if p.requires_grad], 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        for name, value in {"loss": loss, **values}.items():
+            self._totals.setdefault(name, []).append(float(torch.as_tensor(value).detach()))
+        average.update(module, self.step)
+        self.step += 1
+        if self.step % every == 0:
+            self.log(**{name: sum(told) / len(told) for name, told in self._totals.items()})
+            self._totals = {}
+        self.save_if_due()
 
     def save(self) -> None:
         if process_number() > 0:

@@ -1,0 +1,170 @@
+"""Stages 5 and 6: queries, connector and diffusion model learn to draw from the frozen language model; first from captions, then
+tuned on instructions: edits, reconstruction, two pictures.
+
+Nothing before the queries needs a gradient, so prompts are computed without one, the system's turn once for all, and a condition
+serves several noise levels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from metaquery import tasks
+from metaquery.chat import Chat
+from metaquery.decoders import CONDITION_WIDTH, Decoder, build_decoder, noise_levels
+from metaquery.mllm import finished_mllm
+from metaquery.network import CONNECTOR_LAYERS, QUERIES, WIDTH, Mllm, Queries, task_pixels
+from metaquery.pool import DECODERS, Pool
+from metaquery.tasks import Task
+from recipe.context import Context
+from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from shapes.world import Scene
+
+NULL_SHARE = 0.1
+"""Share of captions left out, and of pictures given as black ones without a text: what guidance leads away from."""
+
+BLIND_SHARE = 0.1
+"""Share of pairs whose text is left out, pictures kept: where guidance by the text starts. For one picture, a copy is that."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Tasks of a step, in each process."""
+
+    captions: int = 24
+    copies: int = 0
+    edits: int = 0
+    pairs: int = 0
+    draws: int = 4
+    """Noise levels of each task."""
+
+
+PRETRAINING = Mix()
+TUNING = Mix(captions=10, copies=3, edits=8, pairs=3)
+
+
+class Painter(nn.Module):
+    """What is trained."""
+
+    def __init__(self, kind: str, width: int = WIDTH) -> None:
+        super().__init__()
+        self.queries = Queries(width, QUERIES, CONNECTOR_LAYERS, CONDITION_WIDTH[kind])
+        self.decoder = build_decoder(kind)
+
+
+class Trainer:
+    """The loss of one step."""
+
+    def __init__(self, painter: Painter, mllm: Mllm, chat: Chat, pool: Pool, device: torch.device) -> None:
+        self.painter = painter
+        self.mllm = mllm
+        self.chat = chat
+        self.pool = pool
+        self.scale = pool.scale()
+        self.groups = pool.by_count()
+        self.device = device
+
+    def pick(self, rng: random.Random, most: int) -> Scene:
+        """A plain scene of at most `most` objects."""
+        return rng.choice(rng.choice([self.groups[n] for n in (1, 1, 2, 2, 3, 4) if n <= most and self.groups[n]]))
+
+    def wanted(self, rng: random.Random, most: int, mix: Mix) -> list[Task]:
+        """The tasks of a step."""
+        return [
+            *(tasks.caption(self.pick(rng, most), rng) for _ in range(mix.captions)),
+            *(tasks.copy(self.pick(rng, most)) for _ in range(mix.copies)),
+            *(rng.choice(self.pool.edits) for _ in range(mix.edits)),
+            *(self.pair(rng) for _ in range(mix.pairs)),
+        ]
+
+    def pair(self, rng: random.Random) -> Task:
+        """A pair whose result stands in the pool: one object, or two together."""
+        if rng.random() < 0.2 and self.pool.both:
+            return rng.choice(self.pool.both)
+        while (task := tasks.pair(rng)).target not in self.pool.numbers:
+            pass
+        return task
+
+    @torch.no_grad()
+    def prompts(self, wanted: list[Task], rng: random.Random) -> Context:
+        """The prompts of tasks as contexts, some of them left out."""
+        pixels = task_pixels(wanted, self.device)
+        told, first = [], 0
+        for task in wanted:
+            count = len(task.pictures)
+            is_null = rng.random() < NULL_SHARE
+            if pixels is not None and is_null:
+                pixels[first : first + count] = -1.0
+            is_blind = is_null or (count == 2 and rng.random() < BLIND_SHARE)
+            told.append(Task(task.pictures, "" if is_blind else task.text, task.target))
+            first += count
+        return self.mllm.prompts(self.chat, told, pixels)
+
+    def loss(self, wanted: list[Task], draws: int, rng: random.Random) -> torch.Tensor:
+        """The noise loss of tasks. Rows of captions and rows with pictures differ in length and are computed apart."""
+        groups = [[t for t in wanted if len(t.pictures) == n] for n in (0, 1, 2)]
+        groups = [group for group in groups if group]
+        condition = torch.cat([self.painter.queries(self.mllm, self.prompts(group, rng)) for group in groups])
+        clean = self.pool.targets([task for group in groups for task in group]).to(self.device) * self.scale
+        clean, condition = (x.repeat_interleave(draws, 0) for x in (clean, condition))
+        levels = noise_levels(len(wanted), draws, self.device)
+        noisy, timesteps, target = self.painter.decoder.noised(clean, torch.randn_like(clean), levels)
+        return (self.painter.decoder(noisy, timesteps, condition).float() - target).square().mean()
+
+
+def train(runs: Path, kind: str, steps: int, tuned: int, peak: float, seed: int, device: torch.device) -> None:
+    """`steps` in all, the last `tuned` of them on instructions."""
+    torch.manual_seed(seed)
+    mllm, chat = finished_mllm(runs)
+    painter = Painter(kind).to(device)
+    average = Average(painter, 0.998)
+    optimizer = torch.optim.AdamW(painter.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    run = Run(runs / kind, {"painter": painter, "average": average.module}, optimizer)
+    trainer = Trainer(painter, mllm.to(device), chat, Pool.load(runs / "pictures", kind), device)
+    while run.step < steps:
+        rng = random.Random(f"metaquery {kind} {seed} {run.step} {process_number()}")
+        torch.manual_seed(rng.getrandbits(31))
+        most = 1 + sum(run.step >= share * steps for share in (0.04, 0.12, 0.25))
+        mix = PRETRAINING if run.step < steps - tuned else TUNING
+        set_rate(optimizer, run.step, steps, peak, descent=0.4)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = trainer.loss(trainer.wanted(rng, most, mix), mix.draws, rng)
+        run.advance(loss, painter, average, most=most)
+    run.save()
+
+
+def finished_painter(runs: Path, kind: str) -> tuple[Decoder, Queries]:
+    """The averaged diffusion model and queries of a run."""
+    painter = Painter(kind)
+    state = torch.load(runs / kind / "state.pt", map_location="cpu", weights_only=True)
+    painter.load_state_dict(state["modules"]["average"])
+    painter.eval().requires_grad_(False)
+    return painter.decoder, painter.queries
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--decoder", choices=DECODERS, default="sana")
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--tuned", type=int, help="of the steps the last ones, on instructions (default: two fifths)")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    join_processes()
+    tuned = arguments.steps * 2 // 5 if arguments.tuned is None else arguments.tuned
+    device = pick_device(arguments.device)
+    train(arguments.runs, arguments.decoder, arguments.steps, tuned, arguments.rate, arguments.seed, device)
+
+
+if __name__ == "__main__":
+    main()
