@@ -6,9 +6,12 @@ package struct Checkpoint: Sendable {
     package let folder: URL
     package let files: [any TensorFile]
     /// What the index promises and the files don't hold.
-    private let unmet: [TensorProblem]
+    let unmet: [TensorProblem]
     /// The keys of tensors in shards that can't be read.
-    private let unreadable: [String]
+    let unreadable: [String]
+    /// Where in the keys the network lies that these weights are of, such as `model.transformer`; "" where the checkpoint
+    /// holds nothing else.
+    var root: String
 
     package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
     package var parameterCount: Int {
@@ -46,10 +49,15 @@ package struct Checkpoint: Sendable {
     }
 
     private init(_ folder: URL, _ found: WeightFiles) {
+        self.init(folder, files: found.files, unmet: found.problems, unreadable: found.unreadable, root: "")
+    }
+
+    init(_ folder: URL, files: [any TensorFile], unmet: [TensorProblem], unreadable: [String], root: String) {
         self.folder = folder
-        files = found.files
-        unmet = found.problems
-        unreadable = found.unreadable
+        self.files = files
+        self.unmet = unmet
+        self.unreadable = unreadable
+        self.root = root
     }
 
     /// Builds a network from the weights, after all its parameters were found to be there, once each and in shape.
@@ -63,7 +71,7 @@ package struct Checkpoint: Sendable {
     ) throws(CheckpointError) -> Network {
         let problems = problems(keys: table, build)
         guard problems.isEmpty else { throw .tensors(folder: folder.path, problems: problems) }
-        return build(ParameterReader(ParameterAccount(parameters(table).stored, isAccounting: false)))
+        return build(ParameterReader(ParameterAccount(parameters(table).stored, isAccounting: false), path: root))
     }
 
     /// Everything that keeps `build` from being loaded; reads headers only.
@@ -73,9 +81,9 @@ package struct Checkpoint: Sendable {
     ) -> [TensorProblem] {
         let (stored, duplicates) = parameters(table)
         let source = ParameterAccount(stored, isAccounting: true)
-        _ = build(ParameterReader(source))
+        _ = build(ParameterReader(source, path: root))
         // A shard that can't be read is one problem, not one for each of its tensors.
-        let unreadable = Set(unreadable.map(table.parameter(for:)))
+        let unreadable = Set(unreadable.map { parameter(for: $0, table) })
         let found = source.problems().filter {
             if case .missing(let key, _) = $0 { !unreadable.contains(key) } else { true }
         }
@@ -86,8 +94,8 @@ package struct Checkpoint: Sendable {
         var stored: [String: StoredParameter] = [:]
         var duplicates: [TensorProblem] = []
         for file in files {
-            for tensor in file.tensors where !table.ignores(tensor.name) {
-                let key = table.parameter(for: tensor.name)
+            for tensor in file.tensors where !table.ignores(split(tensor.name).own) {
+                let key = parameter(for: tensor.name, table)
                 if let other = stored[key] {
                     duplicates.append(.duplicate(key: key, file: other.file, otherFile: file.name))
                 } else {
@@ -96,5 +104,17 @@ package struct Checkpoint: Sendable {
             }
         }
         return (stored, duplicates)
+    }
+
+    /// The part of a key that leads to the network, and the network's own.
+    private func split(_ key: String) -> (root: String, own: String) {
+        let count = root.isEmpty ? 0 : root.count + 1
+        return (String(key.prefix(count)), String(key.dropFirst(count)))
+    }
+
+    /// Tables speak of a network's own keys.
+    private func parameter(for key: String, _ table: KeyTable) -> String {
+        let (root, own) = split(key)
+        return root + table.parameter(for: own)
     }
 }

@@ -41,12 +41,22 @@ package struct StoredTensor: @unchecked Sendable {
     /// The number of elements.
     package var count: Int { shape.reduce(1, *) }
 
+    /// The same tensor under another name; no copy.
+    package func named(_ name: String) -> StoredTensor {
+        StoredTensor(name: name, dtype: dtype, shape: shape, bytes: bytes, owner: owner)
+    }
+
     /// The values widened to float32; the dtype must be a floating-point one of at most 32 bits.
     package func tensor() -> Tensor {
         let result = Tensor.uninitialized(shape)
         guard result.count > 0 else { return result }
         Kernels.active.widen(kernelCode, start, result.pointer, result.count)
         return result
+    }
+
+    /// The same elements under another shape of equal count; no copy.
+    package func reshaped(_ shape: [Int]) -> StoredTensor {
+        StoredTensor(name: name, dtype: dtype, shape: shape, bytes: bytes, owner: owner)
     }
 
     /// A slice of the leading dimension; no copy.
