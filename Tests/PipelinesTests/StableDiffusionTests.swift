@@ -32,13 +32,12 @@ import Testing
     }
 
     /// Null condition, then `conditions` of [1, tokens, width].
-    private func keyValues(_ model: StableDiffusionModel, _ conditions: Tensor...) -> ConditionKeyValues {
-        let null = Tensor.zeros(conditions[0].shape)
-        return model.network.keyValues(of: .concatenated([null] + conditions, axis: 0))
+    private func guided(_ conditions: Tensor...) -> Tensor {
+        .concatenated([.zeros(conditions[0].shape)] + conditions, axis: 0)
     }
 
-    private func order(_ seed: UInt64, scale: Double = 7.5, condition: Int = 1) -> StableDiffusionRendering.Order {
-        StableDiffusionRendering.Order(seed: seed, guidance: Guidance(full: condition, null: 0, scale: scale))
+    private func order(_ seed: UInt64, scale: Double = 7.5, condition: Int = 1) -> LatentRendering.Order {
+        LatentRendering.Order(seed: seed, guidance: Guidance(full: condition, null: 0, scale: scale))
     }
 
     private func condition(_ seed: UInt32) -> Tensor {
@@ -69,12 +68,12 @@ import Testing
         let size = PictureSize(width: try golden.integer("width"), height: try golden.integer("height"))
         #expect(model.defaultSize == size && model.sizeMultiple == 4)
         let steps = try golden.integer("steps")
-        var rendering = StableDiffusionRendering(
+        var rendering = LatentRendering(
             model,
             [order(UInt64(try golden.integer("seed")), scale: try golden.number("guidance_scale"))],
             size: size,
             try model.scheduler.schedule(steps: steps),
-            conditions: keyValues(model, condition)
+            conditions: guided(condition)
         )
         #expect(rendering.schedule.timesteps == (try golden.integers("timesteps").map(Float.init)))
         #expect(rendering.steps == steps + 2)
@@ -107,7 +106,7 @@ import Testing
 
     // MARK: Batches and continuation
 
-    private func finished(_ rendering: StableDiffusionRendering) throws -> [PixelImage] {
+    private func finished(_ rendering: LatentRendering) throws -> [PixelImage] {
         var rendering = rendering
         while rendering.stage != .finished { try rendering.advance() }
         return rendering.state.pictures
@@ -117,12 +116,12 @@ import Testing
         let model = try model()
         let size = PictureSize(width: 36, height: 20)
         let schedule = try model.scheduler.schedule(steps: 3)
-        let conditions = keyValues(model, condition(1), condition(2))
+        let conditions = guided(condition(1), condition(2))
         let orders = [
             order(1), order(2), order(1, scale: 12.5), order(1, condition: 2), order(3, scale: 1), order(4, scale: 0),
         ]
-        func pictures(_ orders: [StableDiffusionRendering.Order]) throws -> [PixelImage] {
-            try finished(StableDiffusionRendering(model, orders, size: size, schedule, conditions: conditions))
+        func pictures(_ orders: [LatentRendering.Order]) throws -> [PixelImage] {
+            try finished(LatentRendering(model, orders, size: size, schedule, conditions: conditions))
         }
         let together = try pictures(orders)
         #expect(together == (try orders.flatMap { try pictures([$0]) }))
@@ -134,8 +133,8 @@ import Testing
     func state_continuesToTheSameBytes(scheduler: SchedulerKind?) throws {
         let model = try model(scheduler: scheduler)
         let schedule = try model.scheduler.schedule(steps: 4)
-        let conditions = keyValues(model, condition(3))
-        let fresh = StableDiffusionRendering(
+        let conditions = guided(condition(3))
+        let fresh = LatentRendering(
             model,
             [order(5), order(6)],
             size: model.defaultSize,
@@ -147,7 +146,7 @@ import Testing
         for _ in 0..<fresh.steps {
             let saved = try PropertyListEncoder().encode(rendering.state)
             var restored = fresh
-            try restored.restore(PropertyListDecoder().decode(StableDiffusionRendering.State.self, from: saved))
+            try restored.restore(PropertyListDecoder().decode(LatentRendering.State.self, from: saved))
             #expect(restored.step == rendering.step)
             #expect(try finished(restored) == expected)
             try rendering.advance()
@@ -157,11 +156,11 @@ import Testing
     @Test func restore_refusesTheStateOfOtherPictures() throws {
         let model = try model()
         let schedule = try model.scheduler.schedule(steps: 2)
-        let conditions = keyValues(model, condition(4))
-        func rendering(_ count: Int, _ side: Int) -> StableDiffusionRendering {
+        let conditions = guided(condition(4))
+        func rendering(_ count: Int, _ side: Int) -> LatentRendering {
             let size = PictureSize(width: side, height: side)
             let orders = (0..<count).map { order(UInt64($0)) }
-            return StableDiffusionRendering(model, orders, size: size, schedule, conditions: conditions)
+            return LatentRendering(model, orders, size: size, schedule, conditions: conditions)
         }
         var target = rendering(2, 16)
         var finishedState = rendering(2, 16)

@@ -8,12 +8,12 @@ package struct MetaMorphDrawing: RestorableRun {
     private let request: GenerationRequest
     private let plan: Visualizer.Plan
     private(set) var decoding: VisualDecoding
-    private(set) var rendering: StableDiffusionRendering?
+    private(set) var rendering: LatentRendering?
 
     /// What is saved between two steps.
     private struct State: Codable {
         var decoding: VisualDecoding.State
-        var rendering: StableDiffusionRendering.State?
+        var rendering: LatentRendering.State?
     }
 
     init(

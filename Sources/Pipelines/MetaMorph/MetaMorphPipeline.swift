@@ -1,6 +1,5 @@
 import Images
 import Networks
-import Samplers
 
 /// MetaMorph: one language model that reads and writes text and visual tokens, and a Stable Diffusion that renders them.
 package struct MetaMorphPipeline: FamilyPipeline {
@@ -22,7 +21,7 @@ package struct MetaMorphPipeline: FamilyPipeline {
         self.model = model
         let config = model.config
         let promptLimit = min(config.promptLimit ?? .max, config.text.contextLength)
-        let visualizer = model.visualizer
+        let diffusion = model.visualizer.diffusion
         description = ModelDescription(
             family: "metamorph",
             tasks: [.generate, .edit, .answer],
@@ -33,12 +32,12 @@ package struct MetaMorphPipeline: FamilyPipeline {
                 guidanceScale: entry.defaults.guidanceScale ?? 7.5,
                 // The family has none: 1 changes nothing.
                 imageGuidanceScale: 1,
-                size: visualizer.diffusion.defaultSize
+                size: diffusion.defaultSize
             ),
             limits: ModelLimits(
-                minimumSize: PictureSize(width: visualizer.sizeMultiple, height: visualizer.sizeMultiple),
-                maximumSize: visualizer.maximumSize,
-                sizeMultiple: visualizer.sizeMultiple,
+                minimumSize: PictureSize(width: diffusion.requestMultiple, height: diffusion.requestMultiple),
+                maximumSize: diffusion.maximumSize,
+                sizeMultiple: diffusion.requestMultiple,
                 // Around them stand about twenty tokens of chat format and a few of text.
                 maximumImages: max(0, (promptLimit - 32) / (config.visualTokens + 2)),
                 contextLength: config.text.contextLength
@@ -71,14 +70,9 @@ package struct MetaMorphPipeline: FamilyPipeline {
     }
 
     private func check(_ request: GenerationRequest) throws {
-        let (most, multiple) = (description.limits.maximumSize, description.limits.sizeMultiple)
         try request.check()
         try description.checkCount(of: request.images, field: "images")
-        try PipelineError.require(
-            request.size.map(model.visualizer.accepts) ?? true,
-            "size",
-            "must be multiples of \(multiple), at most \(most.width)x\(most.height)"
-        )
+        if let size = request.size { try model.visualizer.diffusion.check(size) }
         try PipelineError.require(
             request.negativePrompt?.isEmpty ?? true,
             "negative_prompt",
@@ -99,15 +93,9 @@ package struct MetaMorphPipeline: FamilyPipeline {
         guidanceScales: [Double]
     ) throws -> Visualizer.Plan {
         let scales = guidanceScales.isEmpty ? [description.defaults.guidanceScale] : guidanceScales
-        let schedule: DenoisingSchedule
-        do {
-            schedule = try model.visualizer.diffusion.scheduler.schedule(steps: steps ?? description.defaults.steps)
-        } catch {
-            throw PipelineError.invalidRequest(field: "num_inference_steps", reason: "\(error)")
-        }
         return Visualizer.Plan(
             visualizer: model.visualizer,
-            schedule: schedule,
+            schedule: try model.visualizer.diffusion.schedule(steps: steps ?? description.defaults.steps),
             size: size ?? description.defaults.size,
             orders: seeds.flatMap { seed in scales.map { Visualizer.Plan.Order(seed: seed, guidanceScale: $0) } }
         )

@@ -13,7 +13,7 @@ package struct MetaMorphReplying: RestorableRun {
     private let request: ChatRequest
     private let plan: Visualizer.Plan
     private(set) var decoding: VisualDecoding
-    private(set) var rendering: StableDiffusionRendering?
+    private(set) var rendering: LatentRendering?
     private var reply: ReplyInProgress
     /// Of every finished picture of the reply, one at each guidance scale.
     private var pictures: [[GeneratedPicture]] = []
@@ -22,7 +22,7 @@ package struct MetaMorphReplying: RestorableRun {
     /// What is saved between two steps.
     private struct State: Codable {
         var decoding: VisualDecoding.State
-        var rendering: StableDiffusionRendering.State?
+        var rendering: LatentRendering.State?
         var pictures: [[GeneratedPicture]]
     }
 

@@ -76,10 +76,10 @@ private struct MetaMorphCheck {
         _ = report.note { try files.scheduler() }
         let weights = report.note { try files.autoencoderWeights() }
         guard let network = report.note({ try files.networkConfig() }) else { return nil }
-        if let config = report.note({ try files.autoencoderConfig(for: network) }), let weights {
-            let (width, height) = (network.sampleWidth * config.downscaling, network.sampleHeight * config.downscaling)
-            report.add(weights, "autoencoder: pictures of \(width)x\(height)")
-            report.note(weights, AutoencoderKL.keys) { AutoencoderKL(config, $0) }
+        if let weights {
+            files.checkAutoencoder(weights, for: network, &report)
+        } else {
+            _ = report.note { try files.autoencoderConfig(for: network) }
         }
         return network
     }
@@ -92,9 +92,7 @@ private struct MetaMorphCheck {
         guard report.note({ try folder.visualizer() }) != nil else { return }
         let networkWeights = report.note { try folder.rendererWeights() }
         if let networkWeights, let network {
-            let resolutions = network.blocks.count
-            report.add(networkWeights, "UNet: \(resolutions) resolutions, conditions \(network.conditionWidth) wide")
-            report.note(networkWeights) { UNet2DCondition(network, $0) }
+            try? folder.diffusion().checkNetwork(networkWeights, network, &report)
         }
         let adapterWeights = report.note { try folder.adapterWeights() }
         let adapter = report.note { try folder.adapterConfig(for: config, network) }

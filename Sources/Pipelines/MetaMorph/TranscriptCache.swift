@@ -1,12 +1,11 @@
 import Images
-import Synchronization
 
 /// What the language model wrote of late, so that rendering again from the same visual tokens (another seed, guidance
 /// scale, size, number of steps or of pictures) never runs it again.
 ///
 /// A transcript is found by everything that decided it: the conversation with its pictures, byte by byte, and the rules.
 /// What belongs to rendering alone is no part of that. The model is the one that owns the cache.
-final class TranscriptCache: Sendable {
+struct TranscriptCache: Sendable {
     struct Key: Equatable, Sendable {
         var turns: [ChatTurn]
         var rules: VisualDecoding.Rules
@@ -19,48 +18,20 @@ final class TranscriptCache: Sendable {
         }
     }
 
-    private struct Entry: Sendable {
-        var key: Key
-        var transcript: Transcript
-        var byteCount: Int
-    }
-
     /// Beside models of gigabytes, 64 MiB are nothing; they hold some two hundred pictures of 64 tokens in 1152 numbers
     /// each, fewer where the prompts have pictures of their own.
     static let defaultByteLimit = 64 << 20
 
-    private let byteLimit: Int
-    /// Used longest ago first. Few enough that a search costs nothing beside one step of a model.
-    private let entries = Mutex<[Entry]>([])
+    private let transcripts: BoundedCache<Key, Transcript>
 
     init(byteLimit: Int = TranscriptCache.defaultByteLimit) {
-        self.byteLimit = byteLimit
+        transcripts = BoundedCache(byteLimit: byteLimit) { $0.byteCount + $1.byteCount + 1024 }
     }
 
-    subscript(key: Key) -> Transcript? {
-        entries.withLock { entries in
-            guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
-            let entry = entries.remove(at: index)
-            entries.append(entry)
-            return entry.transcript
-        }
-    }
+    subscript(key: Key) -> Transcript? { transcripts[key] }
 
     /// Keeps a finished transcript as long as there is room for it.
-    func insert(_ transcript: Transcript, for key: Key) {
-        let entry = Entry(key: key, transcript: transcript, byteCount: key.byteCount + transcript.byteCount + 1024)
-        entries.withLock { entries in
-            entries.removeAll { $0.key == key }
-            entries.append(entry)
-            var total = entries.reduce(0) { $0 + $1.byteCount }
-            let surplus = entries.prefix { entry in
-                guard total > byteLimit else { return false }
-                total -= entry.byteCount
-                return true
-            }
-            entries.removeFirst(surplus.count)
-        }
-    }
+    func insert(_ transcript: Transcript, for key: Key) { transcripts.insert(transcript, for: key) }
 
-    var count: Int { entries.withLock { $0.count } }
+    var count: Int { transcripts.count }
 }

@@ -24,24 +24,6 @@ struct Visualizer: Sendable {
         self.fingerprint = fingerprint
     }
 
-    // MARK: Sizes
-
-    /// Sides that the halvings of autoencoder and UNet divide.
-    var sizeMultiple: Int { diffusion.sizeMultiple << (diffusion.network.config.blocks.count - 1) }
-
-    /// Twice the size of the training a side: beyond it pictures only repeat themselves, and attention grows with the
-    /// fourth power.
-    var maximumSize: PictureSize {
-        let size = diffusion.defaultSize
-        return PictureSize(width: 2 * size.width, height: 2 * size.height)
-    }
-
-    func accepts(_ size: PictureSize) -> Bool {
-        [(size.width, maximumSize.width), (size.height, maximumSize.height)].allSatisfy { side, maximum in
-            (sizeMultiple...maximum).contains(side) && side.isMultiple(of: sizeMultiple)
-        }
-    }
-
     // MARK: Plans
 
     /// How pictures of one run are rendered, whatever they show.
@@ -68,26 +50,26 @@ struct Visualizer: Sendable {
         }
 
         /// The finished pictures of a rendering; nil before its last step.
-        func pictures(of rendering: StableDiffusionRendering) -> [GeneratedPicture]? {
+        func pictures(of rendering: LatentRendering) -> [GeneratedPicture]? {
             guard rendering.stage == .finished else { return nil }
             return zip(rendering.state.pictures, orders).map { GeneratedPicture(image: $0, seed: $1.seed) }
         }
 
         /// Guided away from a condition of zeros, as the authors' demo does it.
-        func rendering(of tokens: VisualTokens) -> StableDiffusionRendering {
+        func rendering(of tokens: VisualTokens) -> LatentRendering {
             let condition = visualizer.condition(of: tokens)  // [1, tokens, width]
             let both = Tensor.concatenated([.zeros(condition.shape), condition], axis: 0)
-            return StableDiffusionRendering(
+            return LatentRendering(
                 visualizer.diffusion,
                 orders.map {
-                    StableDiffusionRendering.Order(
+                    LatentRendering.Order(
                         seed: $0.seed,
                         guidance: Guidance(full: 1, null: 0, scale: $0.guidanceScale)
                     )
                 },
                 size: size,
                 schedule,
-                conditions: visualizer.diffusion.network.keyValues(of: both)
+                conditions: both
             )
         }
     }

@@ -7,6 +7,8 @@ import Tensors
 struct Guidance<Condition: Equatable> {
     private(set) var branches: [(condition: Condition, weight: Double)] = []
 
+    private init() {}
+
     /// Text alone: ε_null + g (ε_full − ε_null).
     init(full: Condition, null: Condition, scale: Double) {
         add(null, 1 - scale)
@@ -27,6 +29,13 @@ struct Guidance<Condition: Equatable> {
         } else if weight != 0 {
             branches.append((condition, weight))
         }
+    }
+
+    /// The same weights for what stands for the conditions elsewhere.
+    func map<Other: Equatable>(_ transform: (Condition) throws -> Other) rethrows -> Guidance<Other> {
+        var other = Guidance<Other>()
+        for branch in branches { other.add(try transform(branch.condition), branch.weight) }
+        return other
     }
 
     /// The guided prediction from those of the branches, in their order.

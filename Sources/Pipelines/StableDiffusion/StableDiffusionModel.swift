@@ -1,5 +1,4 @@
 import Checkpoints
-import Images
 import Networks
 import Samplers
 import Tensors
@@ -15,17 +14,19 @@ struct StableDiffusionModel: Sendable {
 
     /// - Parameters:
     ///   - weights: of the UNet, where they are not those of the folder
+    ///   - decoderWeights: of the autoencoder, likewise
     ///   - kind: nil takes the scheduler that the folder names
     /// - Throws: an error naming the file, tensor or JSON path that can't be used.
     init(
         _ folder: StableDiffusionFolder,
         network weights: Checkpoint? = nil,
+        autoencoder decoderWeights: Checkpoint? = nil,
         scheduler kind: SchedulerKind? = nil
     ) throws {
         let config = try folder.networkConfig()
         let networkWeights = try weights ?? folder.networkWeights()
         let autoencoderConfig = try folder.autoencoderConfig(for: config)
-        let autoencoderWeights = try folder.autoencoderWeights()
+        let autoencoderWeights = try decoderWeights ?? folder.autoencoderWeights()
         scheduler = try folder.scheduler(kind)
         network = try networkWeights.load { UNet2DCondition(config, $0) }
         autoencoder = try autoencoderWeights.load(keys: AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
@@ -34,13 +35,14 @@ struct StableDiffusionModel: Sendable {
         fingerprint.combine(Int(truncatingIfNeeded: autoencoderWeights.fingerprint.value))
         self.fingerprint = fingerprint
     }
+}
 
-    // MARK: Sizes
-
-    /// What width and height of a picture are multiples of.
+extension StableDiffusionModel: LatentDiffusion {
+    var latentChannels: Int { network.config.inputChannels }
+    var conditionWidth: Int { network.config.conditionWidth }
     var sizeMultiple: Int { autoencoder.config.downscaling }
+    var latentMultiple: Int { 1 << (network.config.blocks.count - 1) }
 
-    /// The size at which the network was trained.
     var defaultSize: PictureSize {
         PictureSize(
             width: network.config.sampleWidth * sizeMultiple,
@@ -48,24 +50,12 @@ struct StableDiffusionModel: Sendable {
         )
     }
 
-    /// Values in the latents of one picture.
-    func latentCount(of size: PictureSize) -> Int {
-        network.config.inputChannels * (size.width / sizeMultiple) * (size.height / sizeMultiple)
+    func denoiser(reading conditions: Tensor, rows: [Int]) -> Denoiser {
+        let condition = network.keyValues(of: conditions).picking(rows)
+        return { [network] latents, timestep in
+            network(latents, timesteps: Array(repeating: timestep, count: rows.count), condition: condition)
+        }
     }
 
-    // MARK: Pictures
-
-    /// [count, height, width, channels]
-    func tensor(_ latents: [Latents], _ size: PictureSize) -> Tensor {
-        Latents.tensor(
-            latents,
-            channels: network.config.inputChannels,
-            height: size.height / sizeMultiple,
-            width: size.width / sizeMultiple
-        )
-    }
-
-    func decode(_ latents: Latents, _ size: PictureSize) -> PixelImage {
-        PixelImage(normalized: autoencoder.decode(tensor([latents], size)))
-    }
+    func pictures(of latents: Tensor) -> Tensor { autoencoder.decode(latents) }
 }

@@ -1,12 +1,11 @@
 import Images
-import Networks
 import Samplers
 import Tensors
 
 /// Pictures drawn from noise under given conditions: all of them are denoised as one batch, then decoded one by one.
 ///
 /// Where the conditions come from is its owner's business, and so is saving them: only `state` is needed to go on.
-struct StableDiffusionRendering: Sendable {
+struct LatentRendering: Sendable {
     /// One picture to draw.
     struct Order: Sendable {
         /// What `torch.Generator().manual_seed(seed)` takes.
@@ -22,24 +21,24 @@ struct StableDiffusionRendering: Sendable {
         var pictures: [PixelImage] = []
     }
 
-    private let model: StableDiffusionModel
+    private let model: any LatentDiffusion
     private let size: PictureSize
     private let orders: [Order]
-    /// One condition for every picture and branch: the rows of a denoise step.
-    private let conditions: ConditionKeyValues
+    /// With one condition for every picture and branch: the rows of a denoise step.
+    private let denoiser: Denoiser
     let schedule: DenoisingSchedule
     private(set) var state: State
 
     /// - Parameters:
     ///   - orders: at least one
     ///   - size: multiples of the model's `sizeMultiple`
-    ///   - conditions: those that the orders name
+    ///   - conditions: those that the orders name, [conditions, tokens, width]
     init(
-        _ model: StableDiffusionModel,
+        _ model: any LatentDiffusion,
         _ orders: [Order],
         size: PictureSize,
         _ schedule: DenoisingSchedule,
-        conditions: ConditionKeyValues
+        conditions: Tensor
     ) {
         precondition(!orders.isEmpty, "nothing to draw")
         let multiple = model.sizeMultiple
@@ -50,7 +49,10 @@ struct StableDiffusionRendering: Sendable {
         self.model = model
         self.size = size
         self.orders = orders
-        self.conditions = conditions.picking(orders.flatMap { $0.guidance.branches.map(\.condition) })
+        denoiser = model.denoiser(
+            reading: conditions,
+            rows: orders.flatMap { $0.guidance.branches.map(\.condition) }
+        )
         self.schedule = schedule
         state = State(drawings: orders.map { Drawing(seed: $0.seed, count: model.latentCount(of: size)) })
     }
@@ -88,11 +90,7 @@ struct StableDiffusionRendering: Sendable {
         let rows = zip(state.drawings, orders).flatMap { drawing, order in
             Array(repeating: drawing.latents, count: order.guidance.branches.count)
         }
-        return model.network(
-            model.tensor(rows, size),
-            timesteps: Array(repeating: schedule.timesteps[denoised], count: rows.count),
-            condition: conditions
-        )
+        return denoiser(model.tensor(rows, size), schedule.timesteps[denoised])
     }
 
     /// The guided prediction of every picture.
