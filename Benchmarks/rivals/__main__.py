@@ -11,6 +11,9 @@ import torch
 SHAPES = {
     "sd15-unet": "unet",
     "sd15-vae": "autoencoder",
+    "sana-1.6b": "sana",
+    "sana-0.6b": "sana",
+    "dc-ae": "deep_compression",
     "siglip-so400m": "siglip",
     "llama-8b": "llama",
     "llamafusion-8b": "llamafusion",

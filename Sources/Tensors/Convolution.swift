@@ -1,9 +1,10 @@
 import CTriptychKernels
 
-/// The weight of a two-dimensional convolution, repacked once from PyTorch's [out, in / groups, height, width] into
-/// panels of the matrix tile.
+/// The weight of a two-dimensional convolution, repacked once from PyTorch's [out, in / groups, height, width]: into
+/// panels of the matrix tile, or by taps where channels don't mix.
 package struct ConvolutionWeight: Sendable {
-    /// [group][panel of output channels][block of input channels][tap][input channel][tile_columns].
+    /// [group][panel of output channels][block of input channels][tap][input channel][tile_columns]; depthwise:
+    /// [tap][channel].
     let panels: Tensor
     let bias: Tensor?
     let (kernelHeight, kernelWidth): (Int, Int)
@@ -12,21 +13,23 @@ package struct ConvolutionWeight: Sendable {
     package let outputChannels: Int
     /// Channels that go in.
     package let inputChannels: Int
+    /// Whether every channel is convolved by itself.
+    let isDepthwise: Bool
 
-    /// `padding` zeros on each side.
+    /// `padding` zeros on each side; `groups` divides the channels of both sides.
     package init(_ stored: StoredTensor, bias: StoredTensor?, stride: Int, padding: Int, groups: Int = 1) {
         precondition(stored.shape.count == 4, "\(stored.name) has shape \(stored.shape)")
         outputChannels = stored.shape[0]
         inputChannels = stored.shape[1] * groups
         (kernelHeight, kernelWidth) = (stored.shape[2], stored.shape[3])
-        precondition(outputChannels % groups == 0, "\(stored.name): \(groups) groups")
         (self.stride, self.padding, self.groups) = (stride, padding, groups)
         self.bias = bias?.tensor()
         precondition(
             self.bias.map { $0.count == stored.shape[0] } ?? true,
             "\(stored.name): bias of another width"
         )
-        panels = ConvolutionWeight.pack(stored, groups: groups)
+        isDepthwise = groups > 1 && stored.shape[0] == groups && stored.shape[1] == 1
+        panels = isDepthwise ? DepthwiseConvolution.pack(stored) : ConvolutionWeight.pack(stored, groups: groups)
     }
 
     /// Input channels of one group, in the blocks in which they are multiplied.
@@ -71,34 +74,41 @@ package struct ConvolutionWeight: Sendable {
 }
 
 extension Tensor {
-    /// Convolution and residual: [batch, height, width, in] → [batch, height′, width′, out].
+    /// activation(convolution) + residual: [batch, height, width, in] → [batch, height′, width′, out].
     ///
     /// The input may be normalised, and then enlarged as `upsampledNearest2x` does, while it is read.
     package func convolved(
         _ weight: ConvolutionWeight,
         normalization: GroupNormalization? = nil,
         upsampling: Bool = false,
+        activation: Activation = .none,
         adding residual: Tensor? = nil
     ) -> Tensor {
-        precondition(
-            shape.count == 4 && shape[3] == weight.inputChannels,
-            "\(weight.inputChannels) channels for \(shape)"
-        )
         precondition(
             normalization.map { $0.scales.shape == [shape[0], shape[3]] } ?? true,
             "a normalization of another tensor than \(shape)"
         )
         let input = ConvolutionInput(source: self, normalization: normalization, isUpsampled: upsampling)
-        let room = (input.height + 2 * weight.padding, input.width + 2 * weight.padding)
-        precondition(
-            room.0 >= weight.kernelHeight && room.1 >= weight.kernelWidth,
-            "\(shape) is smaller than the kernel"
-        )
-        let height = (room.0 - weight.kernelHeight) / weight.stride + 1
-        let width = (room.1 - weight.kernelWidth) / weight.stride + 1
-        let result = Tensor.uninitialized([shape[0], height, width, weight.outputChannels])
+        let result = Tensor.uninitialized(input.outputShape(weight))
         precondition(residual.map { $0.count == result.count } ?? true, "residual for \(result.shape)")
-        input.convolve(weight, finish: Finish(activation: .none, bias: weight.bias, residual: residual), into: result)
+        input.convolve(
+            weight,
+            finish: Finish(activation: activation, bias: weight.bias, residual: residual),
+            into: result
+        )
+        return result
+    }
+
+    /// A depthwise convolution of which one half of the channels gates the other, as in Sana's Mix-FFN (arXiv
+    /// 2410.10629): first half × activation(second half), [batch, height, width, 2 × c] → [batch, height′, width′, c].
+    package func gateConvolved(_ weight: ConvolutionWeight, _ activation: Activation) -> Tensor {
+        precondition(weight.isDepthwise && weight.outputChannels.isMultiple(of: 2), "a depthwise convolution")
+        let input = ConvolutionInput(source: self, normalization: nil, isUpsampled: false)
+        let shape = input.outputShape(weight)
+        let result = Tensor.uninitialized(shape.dropLast() + [shape[3] / 2])
+        withExtendedLifetime((self, weight, result)) {
+            DepthwiseConvolution(input: input, weight: weight, target: result).runGated(activation)
+        }
         return result
     }
 
@@ -127,10 +137,30 @@ extension Tensor {
 }
 
 extension ConvolutionInput {
+    fileprivate func outputShape(_ weight: ConvolutionWeight) -> [Int] {
+        precondition(
+            source.shape.count == 4 && channels == weight.inputChannels && weight.outputChannels % weight.groups == 0,
+            "\(weight.inputChannels) → \(weight.outputChannels) channels in \(weight.groups) groups for \(source.shape)"
+        )
+        let room = (height + 2 * weight.padding, width + 2 * weight.padding)
+        precondition(
+            room.0 >= weight.kernelHeight && room.1 >= weight.kernelWidth,
+            "\(source.shape) is smaller than the kernel"
+        )
+        return [
+            source.shape[0],
+            (room.0 - weight.kernelHeight) / weight.stride + 1,
+            (room.1 - weight.kernelWidth) / weight.stride + 1,
+            weight.outputChannels,
+        ]
+    }
+
     fileprivate func convolve(_ weight: ConvolutionWeight, finish: Finish, into target: Tensor) {
         guard target.count > 0 else { return }
         withExtendedLifetime((self, finish, target)) {
-            if WinogradConvolution.suits(weight, height: target.shape[1], width: target.shape[2]) {
+            if weight.isDepthwise {
+                DepthwiseConvolution(input: self, weight: weight, target: target).run(finish)
+            } else if WinogradConvolution.suits(weight, height: target.shape[1], width: target.shape[2]) {
                 WinogradConvolution(input: self, weight: weight, finish: finish, target: target).run()
             } else {
                 DirectConvolution(input: self, weight: weight, finish: finish, target: target).run()

@@ -12,6 +12,67 @@ extension Tensor {
         }
     }
 
+    /// activation(rmsNormalized + bias) + residual, in place where nobody shares this tensor's memory.
+    package mutating func normalizeRMS(
+        weight: Tensor,
+        bias: Tensor,
+        epsilon: Float,
+        activation: Activation = .none,
+        adding residual: Tensor? = nil
+    ) {
+        let width = shape[shape.count - 1]
+        precondition(weight.count == width && bias.count == width, "weight \(weight.shape) for \(shape)")
+        let finish = Finish(activation: activation, bias: bias, residual: residual)
+        changeRows(finish) { row, rows in
+            Kernels.active.rms_norm(row, weight.pointer, row, rows, width, epsilon)
+        }
+        withExtendedLifetime(weight.storage) {}
+    }
+
+    /// x × scale + shift with one of each a channel, then residual, in place where nobody shares this tensor's memory: a
+    /// batch norm with the moments of its training.
+    package mutating func scaleChannels(by scales: Tensor, shift: Tensor, adding residual: Tensor? = nil) {
+        let width = shape[shape.count - 1]
+        precondition(scales.count == width && shift.count == width, "scales \(scales.shape) for \(shape)")
+        changeRows(Finish(activation: .none, bias: nil, residual: residual)) { row, rows in
+            Kernels.active.scale_shift(
+                Activation.none.kernelCode,
+                row,
+                width,
+                scales.pointer,
+                shift.pointer,
+                row,
+                width,
+                rows,
+                width
+            )
+        }
+        withExtendedLifetime((scales.storage, shift.storage)) {}
+    }
+
+    /// Changes blocks of whole rows in place and finishes them while they are in the cache.
+    private mutating func changeRows(_ finish: Finish, _ body: (UnsafeMutablePointer<Float>, Int) -> Void) {
+        precondition(finish.residual.map { $0.count == count } ?? true, "residual for \(shape)")
+        guard count > 0 else { return }
+        makeUnique()
+        let width = shape[shape.count - 1]
+        let blocks = Blocks(of: count / width, atMost: max(1, Self.elementsPerItem / width))
+        let target = pointer
+        withExtendedLifetime((storage, finish)) {
+            ComputePool.shared.run(items: blocks.count) { block in
+                let rows = blocks[block]
+                body(target + rows.lowerBound * width, rows.count)
+                finish.apply(
+                    to: target,
+                    offset: rows.lowerBound * width,
+                    width: width,
+                    rows: rows.count,
+                    columns: width
+                )
+            }
+        }
+    }
+
     /// (x − mean) × rsqrt(variance + ε) × weight + bias over the last dimension (Ba, Kiros and Hinton, 2016).
     package func layerNormalized(weight: Tensor?, bias: Tensor?, epsilon: Float) -> Tensor {
         let width = shape[shape.count - 1]

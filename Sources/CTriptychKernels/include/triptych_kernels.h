@@ -39,7 +39,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
     /// y[i] = scale * x[i].
     void (*scale)(const float *x, float scale, float *y, size_t count);
 
-    /// y = x * rsqrt(mean(x^2) + epsilon) * weight, for each row of `width`.
+    /// y = x * rsqrt(mean(x^2) + epsilon) * weight, for each row of `width`; x may be y.
     void (*rms_norm)(const float *x, const float *weight, float *y, size_t rows, size_t width, float epsilon);
     /// y = (x - mean) * rsqrt(variance + epsilon) * weight + bias, for each row of `width`.
     void (*layer_norm)(const float *x, const float *_Nullable weight, const float *_Nullable bias, float *y,
@@ -48,7 +48,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
     /// `scratch` holds 2 × channels floats.
     void (*group_moments)(const float *x, size_t positions, size_t channels, size_t groups, double *means,
                           double *deviations, float *scratch);
-    /// y[p][c] = f(x[p][c] * scale[c] + shift[c]), positions `x_stride` and `y_stride` floats apart.
+    /// y[p][c] = f(x[p][c] * scale[c] + shift[c]), positions `x_stride` and `y_stride` floats apart; x may be y.
     void (*scale_shift)(int activation, const float *x, size_t x_stride, const float *scale, const float *shift,
                         float *y, size_t y_stride, size_t positions, size_t channels);
 
@@ -86,6 +86,11 @@ typedef struct __attribute__((swift_attr("@Sendable"))) tk_kernels {
     /// first `columns` values of 2 × 2 output pixels; pixels[4] are NULL where the tile ends beyond the image.
     void (*winograd_output)(const float *products, size_t stride, size_t columns,
                             float *_Nullable const *_Nonnull pixels);
+
+    /// One output pixel of a depthwise convolution: y[c] = bias[c] + sum over t of pixels[t][c] * weights[t][c], in the
+    /// order of t, for the `taps` that lie inside the image.
+    void (*depthwise)(const float *_Nonnull const *_Nonnull pixels, const float *_Nonnull const *_Nonnull weights,
+                      size_t taps, const float *_Nullable bias, float *y, size_t channels);
 
     /// One block of attention scores for tile_columns queries, scores[key][query], by online softmax: they become
     /// e^(scale × score − maximum) with the running `maxima` and `sums` of each query brought up to date, and

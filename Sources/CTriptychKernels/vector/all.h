@@ -9,6 +9,7 @@
 #include "dot.h"
 #include "tile.h"
 #include "winograd.h"
+#include "depthwise.h"
 #include "attention.h"
 #include "limits.h"
 
@@ -34,6 +35,7 @@ const tk_kernels TK_TABLE = {
     .winograd_input = winograd_input,
     .winograd_weights = winograd_weights,
     .winograd_output = winograd_output,
+    .depthwise = depthwise,
     .softmax_columns = softmax_columns,
     .scale_columns = scale_columns,
     .cut_panels = cut_panels,

@@ -1,4 +1,5 @@
-/// Keys and values of conditions in every cross-attention of a UNet.
+/// Keys and values of conditions in every cross-attention of a denoiser; a transformer without a UNet around it counts as
+/// number 0.
 ///
 /// They are the same at every denoise step, so that a run makes them once. An item is one condition; items may have
 /// different numbers of tokens.

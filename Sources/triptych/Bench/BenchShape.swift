@@ -6,6 +6,9 @@ import Tensors
 enum BenchShape: String, CaseIterable {
     case sd15UNet = "sd15-unet"
     case sd15VAE = "sd15-vae"
+    case sanaLarge = "sana-1.6b"
+    case sanaSmall = "sana-0.6b"
+    case deepCompression = "dc-ae"
     case siglipSO400M = "siglip-so400m"
     case llama8B = "llama-8b"
     case llamaFusion8B = "llamafusion-8b"
@@ -13,7 +16,7 @@ enum BenchShape: String, CaseIterable {
 
     /// Names that `--shape` will take when their networks are here.
     static let planned = [
-        "sana-1.6b", "sana-0.6b", "dc-ae", "qwen2-0.5b", "qwen2.5-vl-3b",
+        "qwen2-0.5b", "qwen2.5-vl-3b",
     ]
 
     /// Builds the network with random weights and measures it.
@@ -21,6 +24,9 @@ enum BenchShape: String, CaseIterable {
         switch self {
         case .sd15UNet: try UNetBench.measure(options)
         case .sd15VAE: try AutoencoderBench.measure(options)
+        case .sanaLarge: try SanaBench.measure(.large, options)
+        case .sanaSmall: try SanaBench.measure(.small, options)
+        case .deepCompression: try DeepCompressionBench.measure(options)
         case .siglipSO400M: try SigLIPBench.measure(options)
         case .llama8B: try LlamaBench.measure(options)
         case .llamaFusion8B: try LlamaFusionBench.measure(options)
