@@ -212,7 +212,6 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
     pool, shards = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
     groups = by_count(pool)
-    totals: dict[str, float] = {}
     torch.manual_seed(seed + run.step + 7919 * process_number())
     while run.step < steps:
         rng = random.Random(f"image {seed} {run.step} {process_number()}")
@@ -227,23 +226,12 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
                 changed = trainer.edit_loss(pick(groups, batch.edited, DRAWN_COUNTS, most, rng), rng, batch.edit_draws)
                 loss = loss + NOISE_WEIGHT * 0.5 * changed
                 values["edit"] = changed
-        loss.backward()
-        run.average_gradients()
-        values["norm"] = torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(trained, run.step)
-        run.step += 1
-        for name, value in values.items():
-            totals[name] = totals.get(name, 0.0) + float(torch.as_tensor(value).detach()) / 50
+        run.advance(loss, trained, average, most=most, **values)
         if run.step % 50 == 0:
-            run.log(most=most, **totals)
-            totals = {}
             more, shards = Pool.load(runs / "pool", shards)
             if more.scenes:
                 pool.extend(more)
                 groups = by_count(pool)
-        run.save_if_due()
     run.save()
 
 

@@ -94,7 +94,6 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
     average = Average(trained, 0.998)
     optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     run = Run(runs / "tower", {"tower": trained, "average": average.module}, optimizer)
-    totals: dict[str, float] = {}
     while run.step < steps:
         rng = random.Random(f"tower {seed} {run.step} {process_number()}")
         scenes = [world.random_scene(rng, part="train") for _ in range(batch)]
@@ -112,26 +111,10 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
         signs = truth.float() * 2 - 1
         sigmoid = -F.logsigmoid(signs * logits).sum(1).mean()
         reading, right = readers.loss(visual_tokens(patches), scenes)
-        (sigmoid + READER_WEIGHT * reading).backward()
-        run.average_gradients()
-        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(trained, run.step)
-        run.step += 1
         own = torch.eye(batch, dtype=torch.bool, device=device).repeat_interleave(1 + FALSE_CLAIMS, 1)
-        values = {
-            "sigmoid": sigmoid,
-            "reading": reading,
-            "told_apart": ((logits > 0) == truth)[own].float().mean(),
-            "read": right.float().mean(),
-        }
-        for name, value in values.items():
-            totals[name] = totals.get(name, 0.0) + value.item() / 50
-        if run.step % 50 == 0:
-            run.log(**totals)
-            totals = {}
-        run.save_if_due()
+        told_apart = ((logits > 0) == truth)[own].float().mean()
+        values = {"sigmoid": sigmoid, "reading": reading, "told_apart": told_apart, "read": right.float().mean()}
+        run.advance(sigmoid + READER_WEIGHT * reading, trained, average, **values)
     run.save()
 
 

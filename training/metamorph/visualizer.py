@@ -128,7 +128,6 @@ def train(runs: Path, steps: int, batch: int, draws: int, peak: float, seed: int
     run = Run(runs / "visualizer", {"visualizer": visualizer, "average": average.module}, optimizer)
     pool, _ = Pool.load(runs / "pictures")
     trainer = Trainer(visualizer, pool, device)
-    total = norms = 0.0
     while run.step < steps:
         key = f"visualizer {seed} {run.step} {process_number()}"
         rng = random.Random(key)
@@ -137,18 +136,7 @@ def train(runs: Path, steps: int, batch: int, draws: int, peak: float, seed: int
         set_rate(optimizer, run.step, steps, peak, descent=0.3)
         with torch.autocast(device.type, torch.bfloat16):
             loss = trainer.loss(numbers, draws)
-        loss.backward()
-        run.average_gradients()
-        norms += nn.utils.clip_grad_norm_(visualizer.parameters(), 1.0).item() / 50
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(visualizer, run.step)
-        run.step += 1
-        total += loss.item() / 50
-        if run.step % 50 == 0:
-            run.log(noise=total, norm=norms)
-            total = norms = 0.0
-        run.save_if_due()
+        run.advance(loss, visualizer, average)
     run.save()
 
 

@@ -151,7 +151,6 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
     run = Run(runs / "vpit", {"network": network, "average": average.module}, optimizer)
     pool, _ = Pool.load(runs / "pictures")
     trainer = Trainer(network, Teacher(chat, pool), finished_tower(runs)[1].to(device), device)
-    totals: dict[str, float] = {}
     while run.step < steps:
         rng = random.Random(f"vpit {seed} {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
@@ -159,19 +158,7 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
         set_rate(optimizer, run.step, steps, peak, descent=0.25)
         with torch.autocast(device.type, torch.bfloat16):
             loss, values = trainer.step(rng, most, mix)
-        loss.backward()
-        run.average_gradients()
-        values["norm"] = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(network, run.step)
-        run.step += 1
-        for name, value in values.items():
-            totals[name] = totals.get(name, 0.0) + value.item() / 50
-        if run.step % 50 == 0:
-            run.log(most=most, **totals)
-            totals = {}
-        run.save_if_due()
+        run.advance(loss, network, average, most=most, **values)
     run.save()
 
 

@@ -53,7 +53,12 @@ def build_mllm(chat: Chat) -> LlavaOnevisionForConditionalGeneration:
         vision_aspect_ratio="anyres_max_9",
         attn_implementation="eager",
     )
-    return LlavaOnevisionForConditionalGeneration(config)
+    llava = LlavaOnevisionForConditionalGeneration(config)
+    # Visual tokens begin as long as words: with the usual start they hardly differ, and the language model learns to skip them.
+    projector = llava.model.multi_modal_projector
+    nn.init.normal_(projector.linear_1.weight, std=projector.linear_1.in_features**-0.5)
+    nn.init.normal_(projector.linear_2.weight, std=0.1 * WIDTH**-0.5)
+    return llava
 
 
 class Mllm(nn.Module):

@@ -54,17 +54,9 @@ def train(folder: Path, vae: nn.Module, code: Code, steps: int, batch: int, seed
             decoded, size = code(vae, x)
         difference = decoded.float() - x
         reconstruction = (weight * (difference.abs() + difference.square())).mean()
-        loss = reconstruction + size
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(vae, run.step)
-        run.step += 1
-        if run.step % 100 == 0:
-            error = (weight * difference.square()).mean()
-            run.log(reconstruction=reconstruction.detach(), size=size.detach(), error=error.detach(), norm=norm)
-        run.save_if_due()
+        error = (weight * difference.square()).mean()
+        values = {"reconstruction": reconstruction, "size": size, "error": error}
+        run.advance(reconstruction + size, vae, average, every=100, **values)
     run.save()
 
 
