@@ -213,7 +213,7 @@ class Queries(nn.Module):
 
     def __init__(self, width: int, count: int, layers: int, condition_width: int) -> None:
         super().__init__()
-        self.embedded = nn.Parameter(torch.randn(count + 2, width) * 0.02)
+        self.embedded = nn.Parameter(torch.randn(count + 2, width) * 0.08)  # as long as words
         """The new rows of the embedding table: the begin, the end (which nothing reads), then the queries."""
         self.connector = build_connector(width, layers, condition_width)
 
