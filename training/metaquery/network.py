@@ -203,7 +203,7 @@ def build_connector(width: int, layers: int, condition_width: int) -> nn.Sequent
         nn.Linear(width, condition_width),
         nn.GELU(approximate="tanh"),
         nn.Linear(condition_width, condition_width),
-        nn.RMSNorm(condition_width, eps=1e-5),
+        Qwen2RMSNorm(condition_width, eps=1e-5),
     )
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 try:
     import torch
     from diffusers import AutoencoderDC, AutoencoderKL
+    from PIL import Image
     from safetensors import safe_open
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
-    from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
+    from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, LlavaOnevisionImageProcessor
 
-    from metaquery import diffusion, export, mllm, pool, tasks
+    from metaquery import dcae, diffusion, export, mllm, pool, tasks
     from metaquery.chat import VISUAL_TOKENS, Chat
     from metaquery.dcae import build_dcae
     from metaquery.decoders import build_decoder, noise_levels
@@ -25,11 +26,11 @@ try:
     from metaquery.sample import Sampler
     from metaquery.tasks import Task
     from metaquery.tokenizer import SPECIALS, train_tokenizer
-    from metaquery.tower import build_tower, encode, given, pixels_of
+    from metaquery.tower import GENERATION_SIDE, build_tower, encode, given, pixels_of
     from recipe import autoencoder
     from recipe.rows import Row
     from recipe.vae import build_vae
-    from shapes.world import Scene, Thing, random_scene, split
+    from shapes.world import Scene, Thing, random_scene, render, split
 except ImportError:
     torch = None
 
@@ -226,6 +227,27 @@ class LearningTests(Checks):
         self.assertEqual(lengths.tolist(), [VISUAL_TOKENS] * 2)
         self.assert_close(seen.flatten(0, 1), torch.cat(list(packed)))
 
+    def test_the_exported_processor_makes_the_pixels_that_are_trained_on(self) -> None:
+        scene = random_scene(random.Random(1))
+        pixels, picture = pixels_of([scene], self.device), Image.fromarray(render(scene))
+        large = picture.resize((GENERATION_SIDE, GENERATION_SIDE), Image.Resampling.BILINEAR)
+        with tempfile.TemporaryDirectory() as folder:
+            export.write_mllm(self.mllm, self.chat, Path(folder))
+            processor = LlavaOnevisionImageProcessor.from_pretrained(folder)
+            for shown, wanted in ((picture, pixels), (large, given(pixels))):
+                made = processor(shown, return_tensors="pt")["pixel_values"][0]  # the picture and its only tile
+                self.assertEqual(len(made), 2)
+                self.assertLess((made - wanted).abs().max().item(), 1.5 / 127.5)
+
+    def test_the_language_model_equals_that_of_transformers(self) -> None:
+        pixels = pixels_of([random_scene(random.Random(1))], self.device)
+        ids = torch.tensor([[*self.chat.look(1), *self.chat.question("what is it?")]])
+        with torch.no_grad():
+            hidden, _ = self.mllm.walk(self.mllm.embed(ids, self.mllm.see(pixels))[:, None])
+            tiles, sizes = torch.stack([pixels, pixels], 1), torch.tensor([[64, 64]])
+            reference = self.mllm.llava(input_ids=ids, pixel_values=tiles, image_sizes=sizes).logits
+        self.assert_close(self.mllm.lm_head(hidden[:, 0]), reference)
+
     def test_a_cached_prompt_equals_a_whole_row(self) -> None:
         queries = diffusion.Painter("sana").queries
         with torch.no_grad():
@@ -296,8 +318,6 @@ class LearningTests(Checks):
                 self.assertEqual(missing, [])
 
     def test_the_autoencoder_learns(self) -> None:
-        from metaquery import dcae
-
         torch.manual_seed(3)
         vae, rng = build_dcae(), random.Random(9)
         pixels = pixels_of([autoencoder.crowded_scene(rng) for _ in range(4)], self.device)
