@@ -19,7 +19,7 @@ from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
 from recipe.rows import Row, by_length, padded, padded_ids
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes import captions, questions
 
 NOISE_WEIGHT = 1.0
@@ -239,8 +239,7 @@ def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
     """The averaged model of a run, its sequencer and the latents' scale."""
     text, sequencer = finished_text_model(runs / "text")
     network = LlamaFusion(text, ImageConfig())
-    state = torch.load(runs / "image" / "state.pt", map_location="cpu", weights_only=True)
-    network.image_model.load_state_dict(state["modules"]["average"])
+    network.image_model.load_state_dict(averaged(runs / "image"))
     pool, _ = Pool.load(runs / "pool")
     return network.eval().requires_grad_(False), sequencer, latent_scale(pool.latents)
 

@@ -17,7 +17,7 @@ from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
 from recipe.rows import Row, by_length, padded, padded_ids
-from recipe.run import Average, Run, join_processes, meet, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, meet, pick_device, process_number, set_rate
 from shapes import questions
 from shapes.world import random_scene
 
@@ -119,7 +119,7 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
     """The averaged text model of a run and its tokenizer."""
     sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
     model = build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos)
-    model.load_state_dict(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"])
+    model.load_state_dict(averaged(folder))
     return model.eval().requires_grad_(False), sequencer
 
 

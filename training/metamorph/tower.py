@@ -22,7 +22,7 @@ from transformers import SiglipConfig, SiglipModel, SiglipVisionModel
 from metamorph.claims import false_claim, true_claim
 from recipe.autoencoder import to_tensor
 from recipe.readers import Readers
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes import world
 
 WIDTH = 96
@@ -122,8 +122,7 @@ def finished_tower(runs: Path) -> tuple[SiglipVisionModel, Readers]:
     """The averaged vision tower of a run, and the readers of its visual tokens."""
     tokenizer = Tokenizer.from_file(str(runs / "tokenizer.json"))
     modules = nn.ModuleDict({"siglip": build_tower(tokenizer.get_vocab_size()), "readers": Readers(WIDTH)})
-    state = torch.load(runs / "tower" / "state.pt", map_location="cpu", weights_only=True)
-    modules.load_state_dict(state["modules"]["average"])
+    modules.load_state_dict(averaged(runs / "tower"))
     vision = SiglipVisionModel(modules["siglip"].config.vision_config)
     vision.vision_model = modules["siglip"].vision_model
     readers = modules["readers"]

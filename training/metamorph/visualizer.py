@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from metamorph.pool import Pool
 from metamorph.tower import WIDTH
 from recipe.autoencoder import to_pictures
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from recipe.stable_diffusion import build_scheduler, build_unet
 
 CONDITION_TOKENS = 77
@@ -143,8 +143,7 @@ def train(runs: Path, steps: int, batch: int, draws: int, peak: float, seed: int
 def finished_visualizer(runs: Path) -> Visualizer:
     """The averaged visualizer of a run."""
     visualizer = Visualizer()
-    state = torch.load(runs / "visualizer" / "state.pt", map_location="cpu", weights_only=True)
-    visualizer.load_state_dict(state["modules"]["average"])
+    visualizer.load_state_dict(averaged(runs / "visualizer"))
     return visualizer.eval().requires_grad_(False)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import nn
 from torch.nn import functional as F
 
 from llamafusion.text import finished_text_model
@@ -23,7 +22,7 @@ from metamorph.pool import Pool
 from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
 from recipe.readers import Readers
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes.world import SHAPES
 
 VISION_WEIGHT = 3.0
@@ -166,8 +165,7 @@ def finished_network(runs: Path) -> tuple[MetaMorph, Chat]:
     """The averaged language model of a run, and its way of talking."""
     chat = Chat(Tokenizer.from_file(str(runs / "tokenizer.json")), VISUAL_TOKENS)
     network = MetaMorph(build_text_model(chat))
-    state = torch.load(runs / "vpit" / "state.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(state["modules"]["average"])
+    network.load_state_dict(averaged(runs / "vpit"))
     return network.eval().requires_grad_(False), chat
 
 

@@ -1,4 +1,4 @@
-"""Stage 3: the autoencoder that Sana draws with (diffusers' AutoencoderDC), 64×64 pictures to 4×4 latents of 16 channels and back.
+"""Stage 2: the autoencoder that Sana draws with (diffusers' AutoencoderDC), 64×64 pictures to 4×4 latents of 16 channels and back.
 
 Deep compression is what makes Sana cheap: 16 tokens a picture instead of the 64 that an autoencoder with 8×8 latents of 4 channels
 would need, for as many numbers.
@@ -15,7 +15,7 @@ from diffusers import AutoencoderDC
 from torch import nn
 
 from recipe import autoencoder
-from recipe.run import pick_device
+from recipe.run import averaged, pick_device
 
 LATENT_CHANNELS = 16
 LATENT_SIDE = 4
@@ -62,7 +62,7 @@ def latents_of(vae: AutoencoderDC) -> Callable[[torch.Tensor], torch.Tensor]:
 def finished_dcae(folder: Path) -> AutoencoderDC:
     """The averaged autoencoder of a run, ready to use."""
     vae = build_dcae()
-    vae.load_state_dict(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"])
+    vae.load_state_dict(averaged(folder))
     return vae.eval().requires_grad_(False)
 
 

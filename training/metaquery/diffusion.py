@@ -1,4 +1,4 @@
-"""Stages 5 and 6: queries, connector and diffusion model learn to draw from the frozen language model; first from captions, then
+"""Stages 6 and 7: queries, connector and diffusion model learn to draw from the frozen language model; first from captions, then
 tuned on instructions: edits, reconstruction, two pictures.
 
 Nothing before the queries needs a gradient, so prompts are computed without one, the system's turn once for all, and a condition
@@ -23,7 +23,7 @@ from metaquery.network import CONNECTOR_LAYERS, QUERIES, WIDTH, Mllm, Queries, t
 from metaquery.pool import DECODERS, Pool
 from metaquery.tasks import Task
 from recipe.context import Context
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes.world import Scene
 
 NULL_SHARE = 0.1
@@ -142,8 +142,7 @@ def train(runs: Path, kind: str, steps: int, tuned: int, peak: float, seed: int,
 def finished_painter(runs: Path, kind: str) -> tuple[Decoder, Queries]:
     """The averaged diffusion model and queries of a run."""
     painter = Painter(kind)
-    state = torch.load(runs / kind / "state.pt", map_location="cpu", weights_only=True)
-    painter.load_state_dict(state["modules"]["average"])
+    painter.load_state_dict(averaged(runs / kind))
     painter.eval().requires_grad_(False)
     return painter.decoder, painter.queries
 

@@ -1,4 +1,4 @@
-"""Stage 7: the folders that Triptych serves, in the official layouts and 16 bits; no weight is written twice.
+"""Stage 8: the folders that Triptych serves, in the official layouts and 16 bits; no weight is written twice.
 
     TARGET             config.json, model.safetensors: what the official code's save_pretrained writes
     TARGET/mllm        the base model's folder: configuration, tokenizer, image processor, and the LM head, the only one of its

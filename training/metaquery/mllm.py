@@ -1,4 +1,4 @@
-"""Stage 2: LLaVA-OneVision learns to see and to talk, then is frozen. The tower is frozen already, and the language model begins
+"""Stage 4: LLaVA-OneVision learns to see and to talk, then is frozen. The tower is frozen already, and the language model begins
 as the Llama that has read the world's text.
 
 Answers are learned in drills: one picture's keys and values serve many questions that do not see each other. And it learns to tell
@@ -28,7 +28,7 @@ from metaquery.tower import finished_tower, pixels_of
 from recipe import llama
 from recipe.context import Context
 from recipe.rows import Row, by_length, padded
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes import captions, frames, knowledge, questions
 from shapes.world import Scene
 
@@ -186,8 +186,7 @@ def finished_mllm(runs: Path) -> tuple[Mllm, Chat]:
     """The averaged, frozen LLaVA-OneVision of a run."""
     chat = Chat.load(runs)
     mllm = Mllm(build_mllm(chat))
-    state = torch.load(runs / "mllm" / "state.pt", map_location="cpu", weights_only=True)
-    mllm.load_state_dict(state["modules"]["average"])
+    mllm.load_state_dict(averaged(runs / "mllm"))
     assert isinstance(mllm.llava, LlavaOnevisionForConditionalGeneration)
     return mllm.eval().requires_grad_(False), chat
 

@@ -184,7 +184,11 @@ class ConnectorEncoder(nn.Module):
         super().__init__()
         heads = width // HEAD_SIZE
         config = Qwen2Config(
-            hidden_size=width, intermediate_size=4 * width, num_attention_heads=heads, num_key_value_heads=heads, rope_theta=10000.0
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            rope_theta=10000.0,
         )
         self.layers = nn.ModuleList(ConnectorLayer(config) for _ in range(layers))
         self.rotary = Qwen2RotaryEmbedding(config)

@@ -1,4 +1,4 @@
-"""Stage 4: targets of drawing encoded once, by both autoencoders, with the tasks that ask for them.
+"""Stage 5: targets of drawing encoded once, by both autoencoders, with the tasks that ask for them.
 
 A shard holds plain scenes, an edit of each and pairs that put two objects into one picture; one more shard holds every scene of
 one object, among which are the results of all other pairs.

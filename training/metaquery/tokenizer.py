@@ -1,4 +1,4 @@
-"""A byte-level BPE in Qwen2's form, with the chat tokens of LLaVA-OneVision behind the merges."""
+"""Stage 1: a byte-level BPE in Qwen2's form, with the chat tokens of LLaVA-OneVision behind the merges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 1: the vision tower, a small SiglipVisionModel with one patch for each cell of the world.
+"""Stage 3: the vision tower, a small SiglipVisionModel with one patch for each cell of the world.
 
 Linear readers of its visual tokens are its only objective (MetaMorph's recipe trains them beside the sigmoid loss): LLaVA drops the
 pooled feature that the sigmoid loss looks at.
@@ -20,7 +20,7 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 from metaquery.chat import GRID
 from recipe.autoencoder import to_tensor
 from recipe.readers import Readers
-from recipe.run import Average, Run, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes import world
 
 WIDTH = 96
@@ -93,8 +93,7 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
 def finished_tower(runs: Path) -> SiglipVisionModel:
     """The averaged tower of a run."""
     modules = nn.ModuleDict({"vision": build_tower(), "readers": Readers(WIDTH)})
-    state = torch.load(runs / "tower" / "state.pt", map_location="cpu", weights_only=True)
-    modules.load_state_dict(state["modules"]["average"])
+    modules.load_state_dict(averaged(runs / "tower"))
     vision = modules["vision"]
     assert isinstance(vision, SiglipVisionModel)
     return vision.eval().requires_grad_(False)

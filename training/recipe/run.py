@@ -63,7 +63,9 @@ class Run:
             gradient.copy_(mean.view_as(gradient))
         self._ending = flat[-1].item() > 0
 
-    def advance(self, loss: torch.Tensor, module: nn.Module, average: Average, every: int = 50, **values: torch.Tensor | float) -> None:
+    def advance(
+        self, loss: torch.Tensor, module: nn.Module, average: Average, every: int = 50, **values: torch.Tensor | float
+    ) -> None:
         """One step down a module's loss: gradients averaged and clipped, weights averaged. The means of `values` are logged
         `every` few steps, state is saved when it is due."""
         loss.backward()
@@ -111,6 +113,11 @@ class Run:
         with open(self.folder / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
         print(self.folder.name, json.dumps(line), flush=True)
+
+
+def averaged(folder: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a run, by their names in its module."""
+    return torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"]
 
 
 def join_processes() -> None:

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from recipe import autoencoder
-from recipe.run import pick_device
+from recipe.run import averaged, pick_device
 from shapes import world
 
 KL_WEIGHT = 5e-4
@@ -49,7 +49,7 @@ def latents_of(vae: AutoencoderKL) -> Callable[[torch.Tensor], torch.Tensor]:
 def finished_vae(folder: Path) -> AutoencoderKL:
     """The averaged autoencoder of a run, ready to use."""
     vae = build_vae()
-    vae.load_state_dict(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"])
+    vae.load_state_dict(averaged(folder))
     return vae.eval().requires_grad_(False)
 
 
