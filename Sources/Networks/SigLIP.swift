@@ -11,7 +11,7 @@ package struct SigLIPConfig: Sendable, Equatable, Decodable {
     /// Pixels a side; pictures are square.
     package var pictureSize: Int
     package var patchSize: Int
-    package var activation: Activation
+    package var activation: VisionActivation
     package var normEpsilon: Double
     /// Layers of the text half, which a checkpoint of the whole model holds as well; 0 without one.
     package var textLayers: Int
@@ -65,13 +65,12 @@ package struct SigLIPConfig: Sendable, Equatable, Decodable {
         try config.integer(.layers, in: 1...1024, default: 12)
     }
 
-    private static func activation(_ config: KeyedDecodingContainer<CodingKeys>) throws -> Activation {
+    private static func activation(_ config: KeyedDecodingContainer<CodingKeys>) throws -> VisionActivation {
         let name = try config.decodeIfPresent(String.self, forKey: .activation) ?? "gelu_pytorch_tanh"
-        switch name {
-        case "gelu_pytorch_tanh": return .geluTanh
-        case "gelu": return .gelu
-        default: throw config.invalid(.activation, "\"\(name)\" is not supported (gelu_pytorch_tanh, gelu)")
+        guard let activation = VisionActivation(rawValue: name), activation != .quickGELU else {
+            throw config.invalid(.activation, "\"\(name)\" is not supported (gelu_pytorch_tanh, gelu)")
         }
+        return activation
     }
 }
 
@@ -85,7 +84,7 @@ package struct SigLIP: Sendable {
     private let patchEmbedding: PatchEmbedding
     /// [1, patches, width]
     private let positions: Tensor
-    private let layers: [SigLIPLayer]
+    private let layers: [VisionEncoderLayer]
     private let postNorm: LayerNorm?
 
     /// Which of the network's states is wanted.
@@ -111,14 +110,23 @@ package struct SigLIP: Sendable {
         )
         let table = embeddings["position_embedding"].tensor("weight", [config.patches, config.width]).tensor()
         positions = table.reshaped([1] + table.shape)
-        layers = (0..<count).map { SigLIPLayer(config, encoder[$0]) }
+        layers = (0..<count).map { index in
+            VisionEncoderLayer(
+                encoder[index],
+                config.width,
+                heads: config.heads,
+                feedForwardWidth: config.feedForwardWidth,
+                normEpsilon: config.normEpsilon,
+                activation: config.activation
+            )
+        }
         if output == .normalized {
             postNorm = LayerNorm(reader["post_layernorm"], config.width, epsilon: config.normEpsilon)
         } else {
             postNorm = nil
             reader.discard(Keys.postNorm)
         }
-        for layer in count..<config.layers { encoder[layer].discard(Keys.layer) }
+        for layer in count..<config.layers { VisionEncoderLayer.discard(encoder[layer]) }
         reader.discard(Keys.pooling + Keys.buffers)
     }
 
@@ -128,14 +136,14 @@ package struct SigLIP: Sendable {
         self.init(config, reader["vision_model"], output: output)
         let text = reader["text_model"]
         guard config.textLayers > 0 else { return }
-        for layer in 0..<config.textLayers { text["encoder"]["layers"][layer].discard(Keys.layer) }
+        for layer in 0..<config.textLayers { VisionEncoderLayer.discard(text["encoder"]["layers"][layer]) }
         text.discard(Keys.text + Keys.buffers)
         reader.discard(Keys.contrast)
     }
 
     /// Leaves a whole copy of the network unread: the one that other models save beside their own weights.
     package static func discard(_ config: SigLIPConfig, _ reader: ParameterReader) {
-        for layer in 0..<config.layers { reader["encoder"]["layers"][layer].discard(Keys.layer) }
+        for layer in 0..<config.layers { VisionEncoderLayer.discard(reader["encoder"]["layers"][layer]) }
         reader.discard(Keys.embeddings + Keys.postNorm + Keys.pooling + Keys.buffers)
     }
 
@@ -155,23 +163,12 @@ extension SigLIPConfig {
     /// The output that an index into transformers' `hidden_states` means: 0 is the embeddings, −1 the last layer's output,
     /// both without the post-layernorm. Nil where there is no such state.
     package func hiddenState(_ index: Int) -> SigLIP.Output? {
-        let states = 0...layers
-        if states.contains(index) { return .hiddenState(layers: index) }
-        // Not by adding first: an index from a file may be any integer.
-        guard (-states.count..<0).contains(index) else { return nil }
-        return .hiddenState(layers: states.count + index)
+        VisionEncoderLayer.count(behindState: index, of: layers).map { .hiddenState(layers: $0) }
     }
 }
 
 /// The keys of transformers' `SiglipModel` that may stay unread.
 private enum Keys {
-    /// One encoder layer, of either half.
-    static let layer = [
-        "layer_norm1.weight", "layer_norm1.bias", "layer_norm2.weight", "layer_norm2.bias",
-        "self_attn.q_proj.weight", "self_attn.q_proj.bias", "self_attn.k_proj.weight", "self_attn.k_proj.bias",
-        "self_attn.v_proj.weight", "self_attn.v_proj.bias", "self_attn.out_proj.weight", "self_attn.out_proj.bias",
-        "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias",
-    ]
     static let embeddings = [
         "embeddings.patch_embedding.weight", "embeddings.patch_embedding.bias", "embeddings.position_embedding.weight",
     ]
@@ -191,37 +188,4 @@ private enum Keys {
     static let contrast = ["logit_scale", "logit_bias"]
     /// Counters that old versions of transformers saved in either half.
     static let buffers = ["embeddings.position_ids"]
-}
-
-extension ParameterReader {
-    fileprivate func discard(_ names: [String]) {
-        for name in names { discard(name) }
-    }
-}
-
-/// One encoder layer: attention and feed-forward, each behind a norm and around a residual.
-private struct SigLIPLayer: Sendable {
-    private let norm1: LayerNorm
-    /// Every patch of a picture sees every other.
-    private let attention: MultiHeadAttention
-    private let norm2: LayerNorm
-    private let linear1: Linear
-    private let linear2: Linear
-    private let activation: Activation
-
-    init(_ config: SigLIPConfig, _ reader: ParameterReader) {
-        norm1 = LayerNorm(reader["layer_norm1"], config.width, epsilon: config.normEpsilon)
-        attention = MultiHeadAttention(projections: reader["self_attn"], config.width, heads: config.heads)
-        norm2 = LayerNorm(reader["layer_norm2"], config.width, epsilon: config.normEpsilon)
-        linear1 = Linear(reader["mlp"]["fc1"], config.width, config.feedForwardWidth)
-        linear2 = Linear(reader["mlp"]["fc2"], config.feedForwardWidth, config.width)
-        activation = config.activation
-    }
-
-    /// [batch, patches, width] → the same shape
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let normed = norm1(x)
-        let attended = attention(normed, attention.keyValues(of: normed), adding: x)
-        return linear2(linear1(norm2(attended), activation: activation), adding: attended)
-    }
 }

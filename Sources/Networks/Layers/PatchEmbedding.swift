@@ -2,18 +2,18 @@ package import Checkpoints
 package import Tensors
 
 /// Pictures as rows of patches (arXiv 2010.11929): a convolution whose stride is its kernel, computed as one matrix
-/// product. `weight` [outputs, channels, patch, patch], `bias` [outputs].
+/// product. `weight` [outputs, channels, patch, patch], `bias` [outputs] where there is one.
 package struct PatchEmbedding: Sendable {
     private let patchSize: Int
     private let weight: LinearWeight
 
-    package init(_ reader: ParameterReader, channels: Int, patchSize: Int, _ outputs: Int) {
+    package init(_ reader: ParameterReader, channels: Int, patchSize: Int, _ outputs: Int, bias: Bool = true) {
         self.patchSize = patchSize
         // Patches are gathered channels last, so the kernel is turned to that order once.
         let kernel = reader.tensor("weight", [outputs, channels, patchSize, patchSize]).tensor().permuted([0, 2, 3, 1])
         weight = LinearWeight(
             kernel.reshaped([kernel.shape[0], kernel.count / kernel.shape[0]]),
-            bias: reader.tensor("bias", [outputs]).tensor()
+            bias: bias ? reader.tensor("bias", [outputs]).tensor() : nil
         )
     }
 

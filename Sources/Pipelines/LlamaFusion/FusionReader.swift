@@ -35,7 +35,7 @@ struct FusionReader: Sendable {
         case .tokens(let ids):
             return model.network.text([ids], caches: &caches)
         case .picture(let source):
-            model.network.read(model.tensor([pictures[source]]), caches: &caches)
+            model.network.read(model.painter.tensor([pictures[source]]), caches: &caches)
             return nil
         }
     }

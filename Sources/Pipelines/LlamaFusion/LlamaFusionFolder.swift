@@ -17,14 +17,14 @@ struct LlamaFusionFolder {
     func weights() throws -> Checkpoint { try Checkpoint(url) }
 
     /// - Throws: an error also where the autoencoder's latents are not those of the model.
-    func autoencoderConfig(for model: LlamaFusionConfig) throws -> AutoencoderKLConfig {
+    func autoencoderConfig(for image: PatchifierConfig) throws -> AutoencoderKLConfig {
         let file = autoencoderURL.appending(path: "config.json")
         let config = try ConfigurationFile.decode(AutoencoderKLConfig.self, at: file)
-        guard config.latentChannels == model.image.latentChannels else {
+        guard config.latentChannels == image.latentChannels else {
             throw CheckpointError.configuration(
                 file: file.path,
                 path: "latent_channels",
-                reason: "\(config.latentChannels), but the model draws \(model.image.latentChannels)"
+                reason: "\(config.latentChannels), but the model draws \(image.latentChannels)"
             )
         }
         return config

@@ -11,7 +11,7 @@ package struct LlamaFusionPipeline: FamilyPipeline {
     init(_ model: LlamaFusionModel, _ entry: ModelEntry) throws {
         promptTemplate = try entry.template()
         self.model = model
-        let size = model.pictureSize
+        let size = model.painter.pictureSize
         description = ModelDescription(
             family: "llamafusion",
             tasks: [.generate, .edit, .answer],
@@ -83,7 +83,7 @@ package struct LlamaFusionPipeline: FamilyPipeline {
     }
 
     private func check(_ request: GenerationRequest) throws {
-        let size = model.pictureSize
+        let size = model.painter.pictureSize
         try request.check()
         try description.checkCount(of: request.images, field: "images")
         try PipelineError.require(request.size ?? size == size, "size", "this model draws \(size.width)x\(size.height)")

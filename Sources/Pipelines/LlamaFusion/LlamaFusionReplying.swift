@@ -72,7 +72,7 @@ package struct LlamaFusionReplying: RestorableRun {
     package mutating func advance() throws -> RunResult? {
         news = []
         switch stage {
-        case .encodeImage: state.sources.append(model.encode(images[state.sources.count]))
+        case .encodeImage: state.sources.append(model.painter.encode(images[state.sources.count]))
         case .prefill, .decodeToken: readPass()
         case .denoise, .decodeLatents, .finished: break
         }
@@ -149,7 +149,7 @@ package struct LlamaFusionReplying: RestorableRun {
     package mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: original, model: model.fingerprint)
         guard saved.sources.count <= images.count,
-            saved.sources.allSatisfy({ $0.values.count == model.latentCount }),
+            saved.sources.allSatisfy({ $0.values.count == model.painter.latentCount }),
             saved.ids.count <= request.maxTokens,
             saved.ids.allSatisfy({ (0..<model.config.text.vocabularySize).contains($0) }),
             saved.scores.count == (request.topLogProbabilities == nil ? 0 : saved.ids.count)

@@ -28,7 +28,7 @@ private struct LlamaFusionCheck {
                 )
                 report.note(weights, LlamaFusion.keys) { LlamaFusion(config, $0) }
             }
-            let autoencoderConfig = report.note { try folder.autoencoderConfig(for: config) }
+            let autoencoderConfig = report.note { try folder.autoencoderConfig(for: config.image) }
             let autoencoderWeights = report.note { try folder.autoencoderWeights() }
             if let autoencoderConfig, let autoencoderWeights {
                 let side = config.image.latentSize * autoencoderConfig.downscaling

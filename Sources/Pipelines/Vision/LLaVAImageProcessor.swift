@@ -1,0 +1,143 @@
+import Checkpoints
+import Images
+import Networks
+import Tensors
+
+/// The `preprocessor_config.json` of LLaVA-OneVision and LLaVA-NeXT, applied as transformers'
+/// `LlavaOnevisionImageProcessor` and `LlavaNextImageProcessor` do: the whole picture on one tile, then the picture on a
+/// grid of tiles.
+struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
+    /// The grids that a picture may be cut into, in tiles of the tower's size.
+    let tiles: AnyResolution
+    let filter: ResizeFilter
+    /// Pixels of the shorter side before LLaVA-NeXT crops the middle; nil where tiles are stretched to their size.
+    private let shorterSide: Int?
+    private let normalization: PixelNormalization
+
+    private enum CodingKeys: String, CodingKey {
+        case type = "image_processor_type"
+        case resizes = "do_resize"
+        case size
+        case crops = "do_center_crop"
+        case cropSize = "crop_size"
+        case pinpoints = "image_grid_pinpoints"
+        case filter = "resample"
+    }
+
+    private enum SizeKeys: String, CodingKey {
+        case height, width
+        case shorterSide = "shortest_edge"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let config = try decoder.container(keyedBy: CodingKeys.self)
+        let type = try config.decode(String.self, forKey: .type)
+        let tileSize: Int
+        switch type {
+        case "LlavaOnevisionImageProcessor", "LlavaOnevisionImageProcessorFast":
+            tileSize = try Self.square(config, .size)
+            shorterSide = nil
+        case "LlavaNextImageProcessor", "LlavaNextImageProcessorFast":
+            tileSize = try Self.square(config, .cropSize)
+            let size = try config.nestedContainer(keyedBy: SizeKeys.self, forKey: .size)
+            // What is smaller than the crop would have to be padded.
+            shorterSide = try size.integer(.shorterSide, in: tileSize...8192)
+            guard try config.decodeIfPresent(Bool.self, forKey: .crops) ?? true else {
+                throw config.invalid(.crops, "false is not supported")
+            }
+        default:
+            let known = "LlavaOnevisionImageProcessor, LlavaNextImageProcessor"
+            throw config.invalid(.type, "\"\(type)\" is not supported (\(known))")
+        }
+        guard try config.decodeIfPresent(Bool.self, forKey: .resizes) ?? true else {
+            throw config.invalid(.resizes, "is false, but pictures of any size come in")
+        }
+        let pinpoints = try config.decode([[Int]].self, forKey: .pinpoints)
+        guard let tiles = AnyResolution(pinpoints: pinpoints, tileSize: tileSize) else {
+            throw config.invalid(.pinpoints, "are not pairs of multiples of \(tileSize), the size of a tile")
+        }
+        self.tiles = tiles
+        filter = try config.resizeFilter(.filter)
+        normalization = try PixelNormalization(
+            fromConfig: decoder,
+            mean: PixelNormalization.clipMean,
+            deviation: PixelNormalization.clipDeviation
+        )
+    }
+
+    /// Height and width, which are one.
+    private static func square(_ config: KeyedDecodingContainer<CodingKeys>, _ key: CodingKeys) throws -> Int {
+        let size = try config.nestedContainer(keyedBy: SizeKeys.self, forKey: key)
+        let height = try size.integer(.height, in: 1...8192)
+        let width = try size.integer(.width, in: 1...8192)
+        guard width == height else { throw size.invalid(.width, "\(width) is not the height \(height)") }
+        return height
+    }
+
+    /// Tiles of a picture, the whole one included.
+    func tileCount(of picture: PixelImage) -> Int {
+        let grid = tiles.grid(height: picture.height, width: picture.width)
+        return 1 + grid.rows * grid.columns
+    }
+
+    /// The tiles of a picture as the tower sees them, 8 bits a channel: the whole picture, stretched to a square, then the
+    /// grid row by row, with black borders where the picture is of another shape.
+    func tiles(of picture: PixelImage) -> [PixelImage] {
+        let size = tiles.tileSize
+        let (height, width) = (picture.height, picture.width)
+        let grid = tiles.grid(height: height, width: width)
+        let fitted = tiles.fittedSize(height: height, width: width, in: grid)
+        // Borders are equally wide on both sides, so that the last tiles lack a line where the difference is odd.
+        let above = (grid.rows * size - fitted.height) / 2
+        let left = (grid.columns * size - fitted.width) / 2
+        let padded = picture.resized(width: fitted.width, height: fitted.height, filter: filter)
+            .padded(left: left, top: above, right: left, bottom: above)
+        let whole = shorterSide ?? size
+        var result = [finished(picture.resized(width: whole, height: whole, filter: filter))]
+        for y in stride(from: 0, to: padded.height, by: size) {
+            for x in stride(from: 0, to: padded.width, by: size) {
+                let tile = padded.cropped(
+                    x: x,
+                    y: y,
+                    width: min(size, padded.width - x),
+                    height: min(size, padded.height - y)
+                )
+                result.append(finished(tile))
+            }
+        }
+        return result
+    }
+
+    /// A tile at its final size.
+    private func finished(_ tile: PixelImage) -> PixelImage {
+        let size = tiles.tileSize
+        guard let shorterSide else { return tile.resized(width: size, height: size, filter: filter) }
+        let (height, width) = (tile.height, tile.width)
+        let longer = Int(Double(shorterSide * max(height, width)) / Double(min(height, width)))
+        let resized = tile.resized(
+            width: width <= height ? shorterSide : longer,
+            height: width <= height ? longer : shorterSide,
+            filter: filter
+        )
+        return resized.cropped(
+            x: (resized.width - size) / 2,
+            y: (resized.height - size) / 2,
+            width: size,
+            height: size
+        )
+    }
+
+    /// A frame of a video as the tower sees it: stretched to a square.
+    func frame(_ picture: PixelImage) -> PixelImage {
+        picture.resized(width: tiles.tileSize, height: tiles.tileSize, filter: filter)
+    }
+
+    /// What the tower reads of a tile or frame: [1, size, size, 3]
+    func pixelValues(of tile: PixelImage) -> Tensor {
+        let (pixels, values) = (tile.pixels, normalization.values)
+        return Tensor(
+            pixels.indices.map { values[$0 % 3 * 256 + Int(pixels[$0])] },
+            shape: [1, tile.height, tile.width, 3]
+        )
+    }
+}
