@@ -22,22 +22,23 @@ import Testing
             let deviation = deviation(actual, from: try golden.tensor(tensor).array)
             #expect(deviation < tolerance, "\(tensor) of \(model)/\(name) is off by \(deviation) × scale")
         }
-        try expect(run.state.drawings[0].latents.values, "initial_latents", within: 2e-6)
-        #expect(run.schedule.timesteps == (try golden.integers("timesteps").map(Float.init)))
+        try expect(run.rendering.state.drawings[0].latents.values, "initial_latents", within: 2e-6)
+        #expect(run.rendering.schedule.timesteps == (try golden.integers("timesteps").map(Float.init)))
         let prefix = try golden.integers("prefix_ids")
         #expect(run.branches.contains { $0.sequence.passes == [.tokens(prefix)] })
 
         while run.progress.stage != .denoise { #expect(try run.advance() == nil) }
         if golden.contains("source_latents") {
-            try expect(run.state.sources[0].values, "source_latents", within: 2e-5)
+            try expect(run.sources[0].values, "source_latents", within: 2e-5)
         }
-        try expect(run.predictNoise()[0].values, "noise_pred_0", within: 5e-5)
+        let noise = run.rendering.predictNoise(behind: run.branches.map(\.cache))
+        try expect(noise[0].values, "noise_pred_0", within: 5e-5)
         for step in 1...(try golden.integer("steps")) {
             #expect(try run.advance() == nil)
-            if step == 1 { try expect(run.state.drawings[0].latents.values, "latents_1", within: 5e-5) }
-            if step == 2 { try expect(run.state.drawings[0].latents.values, "latents_2", within: 5e-5) }
+            if step == 1 { try expect(run.rendering.state.drawings[0].latents.values, "latents_1", within: 5e-5) }
+            if step == 2 { try expect(run.rendering.state.drawings[0].latents.values, "latents_2", within: 5e-5) }
         }
-        try expect(run.state.drawings[0].latents.values, "latents_last", within: 2e-4)
+        try expect(run.rendering.state.drawings[0].latents.values, "latents_last", within: 2e-4)
 
         #expect(run.progress.stage == .decodeLatents)
         let pictures = try run.pictures()
@@ -55,7 +56,7 @@ import Testing
         for name in Self.drawings {
             let golden = try GoldenCase("\(model)/cases/\(name)")
             let latents = Latents(try golden.tensor("latents_last").array)
-            let decoded = loaded.autoencoder.decode(loaded.tensor([latents])).permuted([0, 3, 1, 2])
+            let decoded = loaded.painter.autoencoder.decode(loaded.painter.tensor([latents])).permuted([0, 3, 1, 2])
             #expect(deviation(decoded, from: try golden.tensor("decoded")) < 2e-4)
         }
     }

@@ -177,7 +177,7 @@ import Tokenizers
         let pipeline = try GoldenModel.pipeline(model)
         var run = try pipeline.drawing(generation())
         while run.progress.stage != .decodeLatents { _ = try run.advance() }
-        let drawn = run.state.drawings[0].latents
+        let drawn = run.rendering.state.drawings[0].latents
         let ending: [FusionSequence.Pass] = [.picture(0), .tokens([643] + (try loaded.encode("Is it red?")))]
 
         var continued = try #require(run.branches.first { $0.sequence.passes != [.tokens([640, 642])] })
