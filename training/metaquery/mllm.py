@@ -46,8 +46,8 @@ class Mix:
     pairs: int = 4
     entries: int = 8
     """Entries told about the result of each of these tasks."""
-    talks: int = 6
-    """Descriptions, conversations, questions about several pictures, facts."""
+    talks: int = 8
+    """Descriptions (the most), conversations, questions about several pictures, facts, listings."""
 
 
 class Teacher:
@@ -91,7 +91,8 @@ class Teacher:
     def talk_loss(self, rng: random.Random, most: int, mix: Mix) -> torch.Tensor:
         """The loss of whole rows."""
         makers = (self._description, self._conversation, self._which, self._fact, self._listing)
-        told = [makers[i % len(makers)](rng, most) for i in range(mix.talks)]
+        told = [maker(rng, most) for maker in makers]
+        told += [self._description(rng, most) for _ in range(mix.talks - len(makers))]
         ids, targets, weights = (tensor.to(self.device) for tensor in padded([row for row, _ in told]))
         seen = self.see([scene for _, scenes in told for scene in scenes])
         hidden, _ = self.mllm.walk(self.mllm.embed(ids, seen)[:, None])
@@ -177,7 +178,7 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
             drill, drilled = teacher.drill_loss(rng, most, mix)
             task, right = teacher.task_loss(rng, most, mix)
             talk = teacher.talk_loss(rng, most, mix)
-        loss = drill + task + 0.3 * talk
+        loss = drill + task + 0.5 * talk
         run.advance(loss, mllm, average, most=most, drill=drill, drilled=drilled, task=task, right=right, talk=talk)
     run.save()
 
