@@ -112,6 +112,38 @@ extension Tensor {
         return result
     }
 
+    /// Adds a convolution of `source` in place, behind a norm over the channels of every pixel: self += norm(convolution).
+    /// The convolution is made in bands of lines, so that it is never whole in memory.
+    package mutating func addConvolved(
+        _ source: Tensor,
+        _ weight: ConvolutionWeight,
+        norm: (inout Tensor) -> Void
+    ) {
+        let whole = ConvolutionInput(source: source, normalization: nil, isUpsampled: false)
+        precondition(shape == whole.outputShape(weight), "\(source.shape) for \(shape)")
+        makeUnique()
+        let (height, line) = (shape[1], shape[2] * shape[3])
+        // An eighth of the image keeps all threads busy; bands begin on even lines (see `WinogradConvolution`).
+        let bands = Blocks(of: height, atMost: max(32, height / 16 * 2), grain: 2)
+        for image in 0..<shape[0] {
+            let input = ConvolutionInput(source: source[image..<image + 1], normalization: nil, isUpsampled: false)
+            for index in 0..<bands.count {
+                let lines = bands[index]
+                var band = Tensor.uninitialized([1, lines.count, shape[2], shape[3]])
+                let finish = Finish(activation: .none, bias: weight.bias, residual: nil)
+                input.convolve(weight, finish: finish, into: band, from: lines.lowerBound, of: height)
+                norm(&band)
+                let target = pointer + (image * height + lines.lowerBound) * line
+                band.withUnsafeBufferPointer { values in
+                    guard let first = values.baseAddress else { return }
+                    ComputePool.shared.run(items: lines.count) { index in
+                        Kernels.active.add(target + index * line, first + index * line, target + index * line, line)
+                    }
+                }
+            }
+        }
+    }
+
     /// A 1×1 convolution of an image that nobody needs afterwards: where its memory is not shared, it goes back to the
     /// system line by line as it is read. The widest shortcut of an image decoder thus needs no memory of its own.
     package consuming func projected(_ weight: ConvolutionWeight) -> Tensor {
@@ -156,14 +188,32 @@ extension ConvolutionInput {
     }
 
     fileprivate func convolve(_ weight: ConvolutionWeight, finish: Finish, into target: Tensor) {
+        guard weight.isDepthwise, target.count > 0 else {
+            return convolve(weight, finish: finish, into: target, from: 0, of: target.shape[1])
+        }
+        withExtendedLifetime((self, finish, target)) {
+            DepthwiseConvolution(input: self, weight: weight, target: target).run(finish)
+        }
+    }
+
+    /// The lines of an output of height `height` that a target beginning with line `firstLine` has room for.
+    fileprivate func convolve(
+        _ weight: ConvolutionWeight,
+        finish: Finish,
+        into target: Tensor,
+        from firstLine: Int,
+        of height: Int
+    ) {
+        precondition(!weight.isDepthwise, "a convolution that mixes channels")
         guard target.count > 0 else { return }
         withExtendedLifetime((self, finish, target)) {
-            if weight.isDepthwise {
-                DepthwiseConvolution(input: self, weight: weight, target: target).run(finish)
-            } else if WinogradConvolution.suits(weight, height: target.shape[1], width: target.shape[2]) {
-                WinogradConvolution(input: self, weight: weight, finish: finish, target: target).run()
+            // Chosen by the whole output, so that its parts are made alike.
+            if WinogradConvolution.suits(weight, height: height, width: target.shape[2]) {
+                WinogradConvolution(input: self, weight: weight, finish: finish, target: target, firstLine: firstLine)
+                    .run()
             } else {
-                DirectConvolution(input: self, weight: weight, finish: finish, target: target).run()
+                DirectConvolution(input: self, weight: weight, finish: finish, target: target, firstLine: firstLine)
+                    .run()
             }
         }
     }

@@ -7,6 +7,8 @@ struct DirectConvolution {
     let weight: ConvolutionWeight
     let finish: Finish
     let target: Tensor
+    /// The line of the whole output with which the target begins.
+    let firstLine: Int
 
     /// Blocks of whole images, lines and columns of the output; some 256 pixels together, so that a block's panels fit
     /// the second-level cache and a weight panel is used for all of them.
@@ -16,11 +18,12 @@ struct DirectConvolution {
     /// Output pixels of one panel, along a line.
     private let pixels: Blocks
 
-    init(input: ConvolutionInput, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
+    init(input: ConvolutionInput, weight: ConvolutionWeight, finish: Finish, target: Tensor, firstLine: Int) {
         self.input = input
         self.weight = weight
         self.finish = finish
         self.target = target
+        self.firstLine = firstLine
         let (batch, height, width) = (target.shape[0], target.shape[1], target.shape[2])
         columns = Blocks(of: width, atMost: 8 * Blocking.tileRows)
         lines = Blocks(of: height, atMost: max(1, 256 / columns.size))
@@ -139,7 +142,7 @@ struct DirectConvolution {
         into packed: UnsafeMutablePointer<Float>
     ) {
         let channel = group * (input.channels / weight.groups) + depths.lowerBound
-        let top = lines.lowerBound * weight.stride - weight.padding
+        let top = (firstLine + lines.lowerBound) * weight.stride - weight.padding
         let left = columns.lowerBound * weight.stride - weight.padding
         var panel = packed
         var rows = [UnsafeRawPointer?](repeating: nil, count: panelWidth)

@@ -12,6 +12,8 @@ struct WinogradConvolution {
     let weight: ConvolutionWeight
     let finish: Finish
     let target: Tensor
+    /// The line of the whole output with which the target begins: even, so that every band of it has the same tiles.
+    let firstLine: Int
 
     /// Blocks of images, and of lines and columns of tiles.
     private let images: Blocks
@@ -37,11 +39,13 @@ struct WinogradConvolution {
             && weight.inputChannels >= 32 && weight.outputChannels >= 32 && height * width >= 256
     }
 
-    init(input: ConvolutionInput, weight: ConvolutionWeight, finish: Finish, target: Tensor) {
+    init(input: ConvolutionInput, weight: ConvolutionWeight, finish: Finish, target: Tensor, firstLine: Int) {
+        precondition(firstLine.isMultiple(of: 2), "tiles of two lines from line \(firstLine) on")
         self.input = input
         self.weight = weight
         self.finish = finish
         self.target = target
+        self.firstLine = firstLine
         let (tileLines, tileColumns) = ((target.shape[1] + 1) / 2, (target.shape[2] + 1) / 2)
         columns = Blocks(of: tileColumns, atMost: 4 * Blocking.tileRows)
         lines = Blocks(of: tileLines, atMost: max(1, Self.tilesPerBlock / columns.size))
@@ -203,7 +207,8 @@ struct WinogradConvolution {
         into transformed: UnsafeMutablePointer<Float>
     ) {
         let rowStride = panelTiles * channels.count
-        let (top, left) = (2 * place.lines.lowerBound - weight.padding, 2 * place.columns.lowerBound - weight.padding)
+        let top = firstLine + 2 * place.lines.lowerBound - weight.padding
+        let left = 2 * place.columns.lowerBound - weight.padding
         var pixels = [UnsafePointer<Float>?](repeating: nil, count: 16)
         var panel = transformed
         for image in place.images {

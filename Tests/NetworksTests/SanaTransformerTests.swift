@@ -209,7 +209,7 @@ private let hasGoldens = GoldenData.isHere("metaquery_llavaov_sana")
         expectRefused("patch_size", 0)
         expectRefused("num_layers", -1)
         expectRefused("norm_eps", -1)
-        expectRefused("caption_channels", 2.5)
+        expectRefused("caption_channels", "wide")
     }
 
     @Test func config_hasTheDefaultsOfDiffusers() throws {

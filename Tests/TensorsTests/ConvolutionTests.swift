@@ -120,6 +120,25 @@ import Testing
         #expect(bits(Tensor(values, shape: [2, 150, 101, 48]).projected(weight)) == expected)
     }
 
+    /// Band by band, in tall images more than one; odd lines and items at every place.
+    @Test(arguments: [(5, 7, 3), (16, 16, 40), (67, 9, 33), (130, 5, 36)])
+    func addConvolved_equalsItsSteps(height: Int, width: Int, channels: Int) {
+        var numbers = TestNumbers(seed: 16)
+        let shape = [2, height, width, channels]
+        let (x, residual) = (numbers.tensor(shape), numbers.tensor(shape))
+        let scale = numbers.tensor([channels])
+        let weight = ConvolutionWeight(
+            StoredTensor(name: "w", numbers.tensor([channels, channels, 3, 3])),
+            bias: StoredTensor(name: "b", numbers.tensor([channels])),
+            stride: 1,
+            padding: 1
+        )
+        let expected = x.convolved(weight).rmsNormalized(weight: scale, epsilon: 1e-5) + residual
+        var result = residual
+        result.addConvolved(x, weight) { $0 = $0.rmsNormalized(weight: scale, epsilon: 1e-5) }
+        #expect(bits(result) == bits(expected))
+    }
+
     @Test func paddedRightBottom_addsOneRowAndColumnOfZeros() {
         let x = Tensor([1, 2, 3, 4], shape: [1, 2, 2, 1])
         #expect(x.paddedRightBottom().array == [1, 2, 0, 3, 4, 0, 0, 0, 0])

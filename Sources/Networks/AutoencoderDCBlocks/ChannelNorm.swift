@@ -1,7 +1,7 @@
 import Checkpoints
 import Tensors
 
-/// A norm of diffusers' `get_normalization` over the channels of every position, added to a residual.
+/// A norm of diffusers' `get_normalization` over the channels of every position.
 enum ChannelNorm: Sendable {
     /// `weight` and `bias` [channels]
     case rms(weight: Tensor, bias: Tensor)
@@ -30,7 +30,7 @@ enum ChannelNorm: Sendable {
     }
 
     /// norm(x) + residual on [batch, height, width, channels], in place where nobody shares the memory of `x`.
-    func normalize(_ x: inout Tensor, adding residual: Tensor) {
+    func normalize(_ x: inout Tensor, adding residual: Tensor? = nil) {
         switch self {
         case .rms(let weight, let bias):
             x.normalizeRMS(weight: weight, bias: bias, epsilon: Self.epsilon, adding: residual)

@@ -25,7 +25,7 @@ struct DCDecoder: Sendable {
         fileprivate let layers: [any DCLayer]
 
         func callAsFunction(_ x: consuming Tensor) -> Tensor {
-            var hidden = x
+            var hidden = consume x
             if let upsampler { hidden = upsampler(consume hidden) }
             for layer in layers { hidden = layer(consume hidden) }
             return hidden
@@ -74,7 +74,7 @@ struct DCDecoder: Sendable {
 
     /// From there to pixels: convolutions only, whose memory grows with the picture.
     func finish(_ x: consuming Tensor) -> Tensor {
-        var hidden = x
+        var hidden = consume x
         for stage in stages[wholeStages...] { hidden = stage(consume hidden) }
         // diffusers fixes the epsilon of this norm.
         hidden.normalizeRMS(weight: normWeight, bias: normBias, epsilon: 1e-5, activation: .relu)

@@ -20,7 +20,7 @@ struct DCEncoder: Sendable {
         fileprivate let downsampler: DCDownBlock?
 
         func callAsFunction(_ x: consuming Tensor) -> Tensor {
-            var hidden = x
+            var hidden = consume x
             for layer in layers { hidden = layer(consume hidden) }
             return downsampler?(hidden) ?? hidden
         }

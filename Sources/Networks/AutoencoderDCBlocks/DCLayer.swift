@@ -32,9 +32,10 @@ struct DCResBlock: DCLayer {
     }
 
     func callAsFunction(_ x: consuming Tensor) -> Tensor {
-        var hidden = conv2(conv1(x, activation: activation))
-        norm.normalize(&hidden, adding: x)
-        return hidden
+        var result = consume x
+        let hidden = conv1(result, activation: activation)
+        conv2.add(hidden, to: &result) { norm.normalize(&$0) }
+        return result
     }
 }
 

@@ -52,6 +52,11 @@ package struct Convolution: Sendable {
         x.projected(weight)
     }
 
+    /// Adds norm(convolution of x) to a residual in place, without ever holding all of it.
+    func add(_ x: Tensor, to residual: inout Tensor, norm: (inout Tensor) -> Void) {
+        residual.addConvolved(x, weight, norm: norm)
+    }
+
     /// Of a convolution in which no channel sees another, the first half of the outputs times the activated second half:
     /// [batch, height, width, outputs / 2]
     func gated(_ x: Tensor, _ activation: Activation) -> Tensor {
