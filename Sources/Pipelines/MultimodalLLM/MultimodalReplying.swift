@@ -72,8 +72,7 @@ package struct MultimodalReplying: RestorableRun {
         guard reader.isFinished else { return }
         let (rows, width) = (hidden.shape[1], hidden.shape[2])
         let last = hidden.reshaped([rows, width])[(rows - 1)..<rows].reshaped([1, 1, width])
-        // Rows of the table that no token belongs to are never written.
-        take(Array(model.text.logits(last).array.prefix(model.tokenizer.vocabularySize)))
+        take(model.text.logits(last).array)
     }
 
     /// Chooses the next token.
@@ -139,7 +138,7 @@ package struct MultimodalReplying: RestorableRun {
     package mutating func restore(_ data: Data) throws {
         let saved = try SavedRun<State>.restore(data, of: original, model: model.fingerprint)
         guard saved.ids.count <= request.maxTokens,
-            saved.ids.allSatisfy({ (0..<model.tokenizer.vocabularySize).contains($0) }),
+            saved.ids.allSatisfy({ (0..<model.text.config.vocabularySize).contains($0) }),
             saved.scores.count == (request.topLogProbabilities == nil ? 0 : saved.ids.count)
         else {
             throw PipelineError.invalidState(reason: "it doesn't fit the request")

@@ -12,6 +12,9 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
     let filter: ResizeFilter
     /// Pixels of the shorter side before LLaVA-NeXT crops the middle; nil where tiles are stretched to their size.
     private let shorterSide: Int?
+    /// Whether an odd line of border stands right or below, as transformers has it since 5.0. Before, there is none, and
+    /// the last tiles are a line short and stretched.
+    private let fillsGrid: Bool
     private let normalization: PixelNormalization
 
     private enum CodingKeys: String, CodingKey {
@@ -57,6 +60,8 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
             throw config.invalid(.pinpoints, "are not pairs of multiples of \(tileSize), the size of a tile")
         }
         self.tiles = tiles
+        // The fast processors are what became of both in 5.0, which keeps their descriptions inside another file.
+        fillsGrid = type.hasSuffix("Fast") || !decoder.codingPath.isEmpty
         filter = try config.resizeFilter(.filter)
         normalization = try PixelNormalization(
             fromConfig: decoder,
@@ -87,11 +92,15 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
         let (height, width) = (picture.height, picture.width)
         let grid = tiles.grid(height: height, width: width)
         let fitted = tiles.fittedSize(height: height, width: width, in: grid)
-        // Borders are equally wide on both sides, so that the last tiles lack a line where the difference is odd.
-        let above = (grid.rows * size - fitted.height) / 2
-        let left = (grid.columns * size - fitted.width) / 2
+        let borders = (height: grid.rows * size - fitted.height, width: grid.columns * size - fitted.width)
+        let (above, left) = (borders.height / 2, borders.width / 2)
         let padded = picture.resized(width: fitted.width, height: fitted.height, filter: filter)
-            .padded(left: left, top: above, right: left, bottom: above)
+            .padded(
+                left: left,
+                top: above,
+                right: fillsGrid ? borders.width - left : left,
+                bottom: fillsGrid ? borders.height - above : above
+            )
         let whole = shorterSide ?? size
         var result = [finished(picture.resized(width: whole, height: whole, filter: filter))]
         for y in stride(from: 0, to: padded.height, by: size) {
