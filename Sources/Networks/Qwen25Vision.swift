@@ -131,27 +131,39 @@ package struct Qwen25Vision: Sendable {
 
     /// Tokens of one picture or video: [patches, patchWidth] → [tokens, outputWidth]
     package func callAsFunction(_ patches: Tensor, _ grid: PatchGrid) -> Tensor {
+        tokens(of: hidden(embedded(patches, grid), grid, layers: 0..<config.layers), grid)
+    }
+
+    // A large picture takes minutes: the same in steps.
+
+    /// The way in: [patches, patchWidth] → [1, patches, width], window by window.
+    package func embedded(_ patches: Tensor, _ grid: PatchGrid) -> Tensor {
         precondition(
             grid.patches > 0 && grid.rows % config.mergeSize == 0 && grid.columns % config.mergeSize == 0,
             "\(grid) for patches merged by \(config.mergeSize)"
         )
+        let unit = config.mergeSize * config.mergeSize
+        return patches.linear(patchEmbedding)  // [patches, width]
+            .reshaped([grid.patches / unit, unit, config.width])
+            .reordered(Qwen25Windows(grid, config).order)
+            .reshaped([1, grid.patches, config.width])
+    }
+
+    /// Some of the layers: [1, patches, width] → the same shape.
+    package func hidden(_ x: Tensor, _ grid: PatchGrid, layers range: Range<Int>) -> Tensor {
         let windows = Qwen25Windows(grid, config)
         let windowRuns = SegmentRun.runs(of: windows.lengths)
         // Windows of a frame lie together, so that frames are runs of rows, too.
         let frameRuns = [SegmentRun(start: 0, length: grid.patchesPerFrame, count: grid.frames)]
         let rotation = rotary(windows.order, grid)
-        let unit = config.mergeSize * config.mergeSize
-        let units = windows.order.count
-
-        let embedded = patches.linear(patchEmbedding)  // [patches, width]
-            .reshaped([units, unit, config.width])
-            .reordered(windows.order)
-            .reshaped([1, units * unit, config.width])
-        let hidden = layers.enumerated().reduce(embedded) { hidden, layer in
-            let segments = config.fullAttentionLayers.contains(layer.offset) ? frameRuns : windowRuns
-            return layer.element(hidden, rotation, segments)
+        return range.reduce(x) { hidden, index in
+            layers[index](hidden, rotation, config.fullAttentionLayers.contains(index) ? frameRuns : windowRuns)
         }
-        return merger(hidden).reordered(windows.places)
+    }
+
+    /// The way out: [1, patches, width] behind all layers → [tokens, outputWidth], row by row again.
+    package func tokens(of hidden: Tensor, _ grid: PatchGrid) -> Tensor {
+        merger(hidden).reordered(Qwen25Windows(grid, config).places)
     }
 }
 

@@ -126,6 +126,15 @@ struct Qwen25VisionGoldenTests {
         #expect(try changed("[0]") == Array(0..<24))
     }
 
+    @Test func layers_canBeTakenInSteps() throws {
+        let network = try network(small())
+        let grid = PatchGrid(frames: 2, rows: 6, columns: 10)
+        let pixels = patches(grid, network, seed: 9)
+        var hidden = network.embedded(pixels, grid)
+        for layer in 0..<2 { hidden = network.hidden(hidden, grid, layers: layer..<(layer + 1)) }
+        #expect(network.tokens(of: hidden, grid).array == network(pixels, grid).array)
+    }
+
     @Test func segments_ofOneLengthAreAttendedTogether() {
         let runs = SegmentRun.runs(of: [64, 64, 32, 64, 16, 16])
         let expected = [(0, 64, 2), (128, 32, 1), (160, 64, 1), (224, 16, 2)].map(SegmentRun.init)

@@ -45,7 +45,7 @@ struct Qwen25VisionGoldenTests {
     @Test(arguments: ["chat_image0", "chat_image1"]) func pictures_becomeTheReferencesTokens(name: String) throws {
         let golden = try GoldenCase("metaquery_qwen25vl_sd/cases/\(name)")
         let processor = try processor()
-        let patched = try pictures(golden).map { try processor($0, field: "image") }
+        let patched = try pictures(golden).map { processor($0) }
         try check(patched, golden, sizes: "image_grid_thw")
         let features = try network()(patched[0].patches, patched[0].grid)
         let expected = try golden.tensor("image_features")
@@ -60,7 +60,7 @@ struct Qwen25VisionGoldenTests {
         processor.pixelCount = 256 * 28 * 28...1280 * 28 * 28
         let pictures = try pictures(golden)
         let black = pictures.map { PixelImage(width: $0.width, height: $0.height, color: .black) }
-        let patched = try (black + pictures + pictures).map { try processor($0, field: "image") }
+        let patched = (black + pictures + pictures).map { processor($0) }
         try check(patched, golden, sizes: "image_sizes")
     }
 
@@ -68,8 +68,8 @@ struct Qwen25VisionGoldenTests {
         let network = try network()
         let processor = try processor()
         let golden = try GoldenCase("metaquery_qwen25vl_sd/cases/two_images")
-        let patched = try pictures(golden).map { try processor($0, field: "image") }
-        let video = processor.patches(of: try pictures(golden), size: PictureSize(width: 84, height: 56))
+        let patched = try pictures(golden).map { processor($0) }
+        let video = processor.patches(of: try pictures(golden), like: PictureSize(width: 84, height: 56))
         let all = patched + [video]
         let together = network(.concatenated(all.map(\.patches), axis: 0), all.map(\.grid))
         for (picture, tokens) in zip(all, together) {

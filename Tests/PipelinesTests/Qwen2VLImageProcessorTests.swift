@@ -67,24 +67,24 @@ import Testing
         (30_000, 200, 12_264, 56),
     ])
     func picturesOfAnySize_becomeWholeTokens(width: Int, height: Int, newWidth: Int, newHeight: Int) throws {
-        let size = try decode("{}").size(of: PictureSize(width: width, height: height), field: "image")
+        let size = try decode("{}").size(of: PictureSize(width: width, height: height))
         #expect(size == PictureSize(width: newWidth, height: newHeight))
     }
 
     @Test func strips_areRefused() throws {
         let processor = try decode("{}")
-        _ = try processor.size(of: PictureSize(width: 2000, height: 10), field: "image")
+        try processor.checkProportions(of: PictureSize(width: 2000, height: 10), field: "image")
         let error = #expect(throws: PipelineError.self) {
-            try processor.size(of: PictureSize(width: 10, height: 2001), field: "image")
+            try processor.checkProportions(of: PictureSize(width: 10, height: 2001), field: "image")
         }
         #expect(error?.description.hasPrefix("image: a picture of 10 × 2001 pixels") == true)
     }
 
     @Test func grids_countTokens() throws {
         let processor = try decode("{}")
-        let grid = try processor.grid(of: PictureSize(width: 140, height: 84), field: "image")
+        let grid = processor.grid(of: PictureSize(width: 140, height: 84))
         #expect(grid == PatchGrid(frames: 1, rows: 6, columns: 10) && grid.merged(by: 2).patches == 15)
-        let video = try processor.grid(of: PictureSize(width: 140, height: 84), frames: 5, field: "video")
+        let video = processor.grid(of: PictureSize(width: 140, height: 84), frames: 5)
         #expect(video.frames == 3 && video.merged(by: 2).patches == 45)
     }
 
@@ -97,7 +97,7 @@ import Testing
 
     @Test func patches_lieTokenByToken() throws {
         let picture = picture(width: 8, height: 4)
-        let patched = try decode(small)(picture, field: "image")
+        let patched = try decode(small)(picture)
         #expect(patched.grid == PatchGrid(frames: 1, rows: 2, columns: 4) && patched.patches.shape == [8, 24])
         // Row and column of the patches, both rows of the first token before the second.
         let places = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (0, 3), (1, 2), (1, 3)]
@@ -117,9 +117,9 @@ import Testing
     @Test func frames_takeTheirPlacesInPatches() throws {
         let processor = try decode(small)
         let frames = (0..<3).map { picture(width: 8, height: 4, seed: $0) }
-        let video = processor.patches(of: frames, size: PictureSize(width: 8, height: 4))
+        let video = processor.patches(of: frames, like: PictureSize(width: 8, height: 4))
         #expect(video.grid == PatchGrid(frames: 2, rows: 2, columns: 4))
-        let alone = try frames.map { try processor($0, field: "image").patches.array }
+        let alone = frames.map { processor($0).patches.array }
         let patches = video.patches.array
         // [patch, channel, frame, y, x]
         for index in patches.indices {
@@ -131,9 +131,9 @@ import Testing
 
     @Test func frames_areBroughtToOneSize() throws {
         let frames = [picture(width: 8, height: 4), picture(width: 12, height: 12)]
-        let video = try decode(small).patches(of: frames, size: PictureSize(width: 8, height: 4))
+        let video = try decode(small).patches(of: frames, like: PictureSize(width: 8, height: 4))
         #expect(video.grid == PatchGrid(frames: 1, rows: 2, columns: 4))
-        let second = try decode(small).patches(of: [frames[1]], size: PictureSize(width: 8, height: 4))
+        let second = try decode(small).patches(of: [frames[1]], like: PictureSize(width: 8, height: 4))
         #expect(video.patches[0..<1].array[4..<8] == second.patches[0..<1].array[4..<8])
     }
 }
@@ -175,7 +175,7 @@ struct Qwen2VLImageProcessorGoldenTests {
         #expect(sizes.count == 300)
         for size in sizes {
             let processor = try processor(size.min_pixels...size.max_pixels)
-            let actual = try processor.size(of: PictureSize(width: size.w, height: size.h), field: "image")
+            let actual = processor.size(of: PictureSize(width: size.w, height: size.h))
             if let expected = size.out {
                 #expect([actual.height, actual.width] == expected, "\(size)")
             } else {
@@ -196,7 +196,7 @@ struct Qwen2VLImageProcessorGoldenTests {
         for one in cases {
             let pixels = try #require(one.config.min_pixels)...(try #require(one.config.max_pixels))
             let picture = try GoldenModel.picture(folder.appending(path: one.file))
-            let patched = try processor(pixels)(picture, field: "image")
+            let patched = try processor(pixels)(picture)
             let grid = patched.grid
             #expect([grid.frames, grid.rows, grid.columns] == one.config.grid_thw, "\(one.expected)")
             let expected = try #require(tensors.first { $0.name == one.expected })

@@ -25,14 +25,14 @@ struct LLaVAFront: VisionFront {
         }
     }
 
-    /// A tile's or frame's features: [1, patches, width]
-    func features(ofPart index: Int, of input: VisualInput) -> Tensor {
+    /// Parts are the features of tiles or frames, [1, patches, width].
+    func compute(part index: Int, of input: VisualInput, behind parts: inout [Tensor]) {
         let tile =
             switch input {
             case .picture(let picture): imageProcessor.tiles(of: picture)[index]
             case .video(let frames, _): imageProcessor.frame(frames[index])
             }
-        return network.features(of: imageProcessor.pixelValues(of: tile))
+        parts.append(network.features(of: imageProcessor.pixelValues(of: tile)))
     }
 
     func joined(_ parts: [Tensor], of input: VisualInput) -> Tensor {

@@ -16,6 +16,7 @@ struct MultimodalFolder {
     private enum Architecture: String, Decodable {
         case llavaOneVision = "llava_onevision"
         case llavaNext = "llava_next"
+        case qwen25VL = "qwen2_5_vl"
     }
 
     private struct Kind: Decodable {
@@ -35,6 +36,7 @@ struct MultimodalFolder {
     func model(_ weights: Checkpoint, addedTokens: Int = 0) throws -> MultimodalLLM {
         switch try ConfigurationFile.decode(Kind.self, at: configFile).architecture {
         case .llavaOneVision, .llavaNext: try llava(weights, addedTokens: addedTokens)
+        case .qwen25VL: try qwen25VL(weights, addedTokens: addedTokens)
         }
     }
 
@@ -53,6 +55,13 @@ struct MultimodalFolder {
                 use(network.text)
                 return network
             }
+        case .qwen25VL:
+            let config = try qwen25VLConfig(addedTokens: addedTokens)
+            return weights.problems(keys: Qwen25VL.keys) { reader in
+                let network = Qwen25VL(config, reader)
+                use(network.text)
+                return network
+            }
         }
     }
 
@@ -64,6 +73,10 @@ struct MultimodalFolder {
             let config = try llavaConfig(addedTokens: 0)
             _ = try llavaImageProcessor(for: config)
             _ = try llavaTokenizer(for: config)
+        case .qwen25VL:
+            let config = try qwen25VLConfig(addedTokens: 0)
+            _ = try qwen25VLImageProcessor(for: config.vision)
+            _ = try qwen25VLTokenizer(for: config)
         }
         _ = try ChatTemplate(directory: url)
         _ = try endTokens(default: [])

@@ -47,8 +47,10 @@ protocol VisionFront: Sendable {
     /// Parts in which the rows of an input are computed, each of them one step of a run.
     func partCount(of input: VisualInput) -> Int
 
-    /// One part of an input, in whatever shape `joined` takes them. The input has passed `rowCount`.
-    func features(ofPart index: Int, of input: VisualInput) throws -> Tensor
+    /// Computes one part of an input, in whatever shape `joined` takes them. The input has passed `rowCount`.
+    /// - Parameter parts: what was computed so far. The new part stands behind them, or in the place of the last one where
+    ///   it only goes on with that.
+    func compute(part index: Int, of input: VisualInput, behind parts: inout [Tensor]) throws
 
     /// All parts of an input → its rows: [rows, width]
     func joined(_ parts: [Tensor], of input: VisualInput) -> Tensor

@@ -5,6 +5,7 @@ struct VisualEncoding: Sendable {
     private let input: VisualInput
     private let partCount: Int
     private var parts: [Tensor] = []
+    private var computed = 0
 
     init(_ input: VisualInput, _ model: MultimodalLLM) {
         self.input = input
@@ -12,14 +13,15 @@ struct VisualEncoding: Sendable {
     }
 
     /// Steps to go; they may end earlier where the rows are found in the cache.
-    var remaining: Int { partCount - parts.count }
+    var remaining: Int { partCount - computed }
 
     /// Computes the next part.
     /// - Returns: the rows once they are complete, [rows, width]
     mutating func advance(_ model: MultimodalLLM) throws -> Tensor? {
         if let known = model.features[input] { return known }
-        parts.append(try model.front.features(ofPart: parts.count, of: input))
-        guard parts.count == partCount else { return nil }
+        try model.front.compute(part: computed, of: input, behind: &parts)
+        computed += 1
+        guard computed == partCount else { return nil }
         let rows = model.front.joined(parts, of: input)
         model.features.insert(rows, for: input)
         return rows

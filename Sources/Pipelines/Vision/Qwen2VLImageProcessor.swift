@@ -84,20 +84,22 @@ struct Qwen2VLImageProcessor: Sendable, Equatable, Decodable {
 
     // MARK: Sizes
 
+    /// - Parameter field: what the request calls its pictures
+    /// - Throws: `PipelineError.invalidRequest` for a picture more than 200 times as long as it is wide, which no model of
+    ///   this kind was trained on.
+    func checkProportions(of picture: PictureSize, field: String) throws {
+        try PipelineError.require(
+            max(picture.width, picture.height) <= 200 * min(picture.width, picture.height),
+            field,
+            "a picture of \(picture.width) × \(picture.height) pixels is more than 200 times as long as it is wide"
+        )
+    }
+
     /// The size to which a picture is brought (`smart_resize`): whole tokens a side, nearly its shape.
     ///
     /// The release that MetaQuery pins refuses pictures less than a token high or wide; they are enlarged here, as by
     /// later ones.
-    /// - Parameter field: what the request calls its pictures
-    /// - Throws: `PipelineError.invalidRequest` for a picture more than 200 times as long as it is wide, which no model of
-    ///   this kind was trained on.
-    func size(of picture: PictureSize, field: String) throws -> PictureSize {
-        let (short, long) = (min(picture.width, picture.height), max(picture.width, picture.height))
-        try PipelineError.require(
-            long <= 200 * short,
-            field,
-            "a picture of \(picture.width) × \(picture.height) pixels is more than 200 times as long as it is wide"
-        )
+    func size(of picture: PictureSize) -> PictureSize {
         let token = Double(patchSize * mergeSize)
         let (height, width) = (Double(picture.height), Double(picture.width))
         func whole(_ side: Double, _ rule: FloatingPointRoundingRule) -> Int {
@@ -121,13 +123,9 @@ struct Qwen2VLImageProcessor: Sendable, Equatable, Decodable {
     }
 
     /// The grid of a picture, or of a video of so many frames of this size.
-    /// - Throws: `PipelineError.invalidRequest` as `size(of:field:)` does.
-    func grid(of picture: PictureSize, frames: Int = 1, field: String) throws -> PatchGrid {
-        grid(frames: frames, try size(of: picture, field: field))
-    }
-
-    private func grid(frames: Int, _ size: PictureSize) -> PatchGrid {
-        PatchGrid(
+    func grid(of picture: PictureSize, frames: Int = 1) -> PatchGrid {
+        let size = size(of: picture)
+        return PatchGrid(
             frames: patchesInTime(frames: frames),
             rows: size.height / patchSize,
             columns: size.width / patchSize
@@ -139,19 +137,17 @@ struct Qwen2VLImageProcessor: Sendable, Equatable, Decodable {
 
     // MARK: Pixels
 
-    /// One picture.
-    /// - Throws: `PipelineError.invalidRequest` as `size(of:field:)` does.
-    func callAsFunction(_ picture: PixelImage, field: String) throws -> PatchedPicture {
-        let size = try size(of: PictureSize(width: picture.width, height: picture.height), field: field)
-        return patches(of: [picture], size: size)
+    /// One picture, whose proportions have been checked.
+    func callAsFunction(_ picture: PixelImage) -> PatchedPicture {
+        patches(of: [picture], like: PictureSize(width: picture.width, height: picture.height))
     }
 
     /// Frames, brought to one size; the last is repeated until patches are full.
     /// - Parameters:
     ///   - frames: a picture, or a video, or whole patches of one
-    ///   - size: what `size(of:field:)` says of the picture or of the video's first frame
-    func patches(of frames: [PixelImage], size: PictureSize) -> PatchedPicture {
-        let grid = grid(frames: frames.count, size)
+    ///   - first: size of the picture, or of the video's first frame
+    func patches(of frames: [PixelImage], like first: PictureSize) -> PatchedPicture {
+        let (size, grid) = (size(of: first), grid(of: first, frames: frames.count))
         let patchWidth = 3 * temporalPatchSize * patchSize * patchSize
         var patches = Tensor.uninitialized([grid.patches, patchWidth])
         patches.withUnsafeMutableBufferPointer { patches in
@@ -160,8 +156,8 @@ struct Qwen2VLImageProcessor: Sendable, Equatable, Decodable {
                 // The last frame also takes the places behind it in its patches.
                 let place = index % temporalPatchSize
                 let end = index == frames.count - 1 ? temporalPatchSize : place + 1
-                let first = index / temporalPatchSize * grid.patchesPerFrame * patchWidth
-                write(resized, grid, into: patches, from: first, places: place..<end)
+                let start = index / temporalPatchSize * grid.patchesPerFrame * patchWidth
+                write(resized, grid, into: patches, from: start, places: place..<end)
             }
         }
         return PatchedPicture(patches: patches, grid: grid)
