@@ -12,9 +12,10 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
     let filter: ResizeFilter
     /// Pixels of the shorter side before LLaVA-NeXT crops the middle; nil where tiles are stretched to their size.
     private let shorterSide: Int?
-    /// Whether an odd line of border stands right or below, as transformers has it since 5.0. Before, there is none, and
-    /// the last tiles are a line short and stretched.
-    private let fillsGrid: Bool
+    /// Whether it is one of the fast processors, the only ones that transformers has since 5.0. They resize with
+    /// torchvision, rows always before columns, and an odd line of border stands right or below; the others leave that
+    /// line out, and the last tiles are a line short and stretched.
+    private let isFast: Bool
     private let normalization: PixelNormalization
 
     private enum CodingKeys: String, CodingKey {
@@ -60,8 +61,8 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
             throw config.invalid(.pinpoints, "are not pairs of multiples of \(tileSize), the size of a tile")
         }
         self.tiles = tiles
-        // The fast processors are what became of both in 5.0, which keeps their descriptions inside another file.
-        fillsGrid = type.hasSuffix("Fast") || !decoder.codingPath.isEmpty
+        // Since 5.0 the description is a part of another file.
+        isFast = type.hasSuffix("Fast") || !decoder.codingPath.isEmpty
         filter = try config.resizeFilter(.filter)
         normalization = try PixelNormalization(
             fromConfig: decoder,
@@ -94,15 +95,15 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
         let fitted = tiles.fittedSize(height: height, width: width, in: grid)
         let borders = (height: grid.rows * size - fitted.height, width: grid.columns * size - fitted.width)
         let (above, left) = (borders.height / 2, borders.width / 2)
-        let padded = picture.resized(width: fitted.width, height: fitted.height, filter: filter)
+        let padded = resized(picture, width: fitted.width, height: fitted.height)
             .padded(
                 left: left,
                 top: above,
-                right: fillsGrid ? borders.width - left : left,
-                bottom: fillsGrid ? borders.height - above : above
+                right: isFast ? borders.width - left : left,
+                bottom: isFast ? borders.height - above : above
             )
         let whole = shorterSide ?? size
-        var result = [finished(picture.resized(width: whole, height: whole, filter: filter))]
+        var result = [finished(resized(picture, width: whole, height: whole))]
         for y in stride(from: 0, to: padded.height, by: size) {
             for x in stride(from: 0, to: padded.width, by: size) {
                 let tile = padded.cropped(
@@ -120,25 +121,26 @@ struct LLaVAImageProcessor: Sendable, Equatable, Decodable {
     /// A tile at its final size.
     private func finished(_ tile: PixelImage) -> PixelImage {
         let size = tiles.tileSize
-        guard let shorterSide else { return tile.resized(width: size, height: size, filter: filter) }
+        guard let shorterSide else { return resized(tile, width: size, height: size) }
         let (height, width) = (tile.height, tile.width)
         let longer = Int(Double(shorterSide * max(height, width)) / Double(min(height, width)))
-        let resized = tile.resized(
+        let larger = resized(
+            tile,
             width: width <= height ? shorterSide : longer,
-            height: width <= height ? longer : shorterSide,
-            filter: filter
+            height: width <= height ? longer : shorterSide
         )
-        return resized.cropped(
-            x: (resized.width - size) / 2,
-            y: (resized.height - size) / 2,
-            width: size,
-            height: size
-        )
+        return larger.cropped(x: (larger.width - size) / 2, y: (larger.height - size) / 2, width: size, height: size)
+    }
+
+    private func resized(_ picture: PixelImage, width: Int, height: Int) -> PixelImage {
+        // Pillow takes columns first where that is less work; a side that stays as it is is not filtered.
+        let picture = isFast ? picture.resized(width: width, height: picture.height, filter: filter) : picture
+        return picture.resized(width: width, height: height, filter: filter)
     }
 
     /// A frame of a video as the tower sees it: stretched to a square.
     func frame(_ picture: PixelImage) -> PixelImage {
-        picture.resized(width: tiles.tileSize, height: tiles.tileSize, filter: filter)
+        resized(picture, width: tiles.tileSize, height: tiles.tileSize)
     }
 
     /// What the tower reads of a tile or frame: [1, size, size, 3]
