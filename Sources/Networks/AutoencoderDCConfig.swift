@@ -75,6 +75,11 @@ package struct AutoencoderDCConfig: Sendable, Equatable, Decodable {
         case downsampling = "downsample_block_type"
         case upsampling = "upsample_block_type"
         case scalingFactor = "scaling_factor"
+
+        // Supported at one value only.
+        case encoderShortcut = "encoder_out_shortcut"
+        case decoderShortcut = "decoder_in_shortcut"
+        case lastActivation = "decoder_conv_act_fn"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -97,6 +102,12 @@ package struct AutoencoderDCConfig: Sendable, Equatable, Decodable {
         self.decoder = try config.decoderStages()
         try checkResolutions(config)
         try checkChannels(config)
+        for key in [CodingKeys.encoderShortcut, .decoderShortcut]
+        where try config.decodeIfPresent(Bool.self, forKey: key) == false {
+            throw config.invalid(key, "a network without this shortcut is not supported")
+        }
+        let last = try config.decodeIfPresent(String.self, forKey: .lastActivation) ?? "relu"
+        guard last == "relu" else { throw config.invalid(.lastActivation, "\"\(last)\" is not supported (relu)") }
     }
 
     private func checkResolutions(_ config: KeyedDecodingContainer<CodingKeys>) throws {

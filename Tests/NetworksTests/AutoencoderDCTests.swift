@@ -162,6 +162,9 @@ private let hasGoldens = GoldenData.isHere("metaquery_llavaov_sana")
         expectRefused("decoder_act_fns", "mish")
         expectRefused("downsample_block_type", "average")
         expectRefused("upsample_block_type", "bilinear")
+        expectRefused("encoder_out_shortcut", false)
+        expectRefused("decoder_in_shortcut", false)
+        expectRefused("decoder_conv_act_fn", "silu")
     }
 
     @Test func config_refusesWhatNoNetworkCanHave() {

@@ -40,6 +40,16 @@ import Testing
                 q.attended(keys: [k], values: [k], heads: 4, keyValueHeads: 2, scale: 0.2, causal: true)
             }
         }
+        let (features, kernel) = (numbers.tensor([1, 20, 30, 96]), numbers.tensor([96, 1, 5, 5]))
+        let depthwise = ConvolutionWeight(
+            StoredTensor(name: "w", kernel),
+            bias: nil,
+            stride: 1,
+            padding: 2,
+            groups: 96
+        )
+        expectSameBytes("depthwise convolution") { features.gateConvolved(depthwise, .silu) }
+        expectSameBytes("linear attention") { features.reshaped([1, 600, 96]).linearlyAttended(heads: 2) }
         let (x, row) = (numbers.tensor([2, 70, 70, 32]), numbers.tensor([32]))
         expectSameBytes("group norm") {
             x.groupNormalized(groups: 8, weight: row, bias: row, epsilon: 1e-6, activation: .silu)
