@@ -4,7 +4,7 @@ package import Foundation
 extension ModelFamily {
     /// Every family that a configuration may name.
     package static let all: [ModelFamily] = [
-        .llamaFusion, .metaMorph, .unsupported("llavafusion"), .unsupported("metaquery"), .unsupported("mllm"),
+        .llamaFusion, .llavaFusion, .metaMorph, .metaQuery, .multimodalLLM,
     ]
 
     /// - Throws: `PipelineError.unsupported` naming the families there are.
@@ -24,18 +24,11 @@ extension ModelFamily {
             enum CodingKeys: String, CodingKey { case modelType = "model_type" }
         }
         let config = try ConfigurationFile.decode(Config.self, at: folder.appending(path: "config.json"))
-        return try family(named: config.modelType == "metamorph_llama" ? "metamorph" : config.modelType)
+        return try family(named: names[config.modelType] ?? config.modelType)
     }
 
-    /// A family whose networks are not there yet.
-    private static func unsupported(_ name: String) -> ModelFamily {
-        let error = PipelineError.unsupported(reason: "family \(name) is not supported yet")
-        return ModelFamily(
-            name: name,
-            load: { _ in throw error },
-            check: { _ in
-                CheckReport(problems: [error.description])
-            }
-        )
-    }
+    /// Of checkpoints whose `model_type` is not the family's name.
+    private static let names = [
+        "metamorph_llama": "metamorph", "llava_onevision": "mllm", "llava_next": "mllm", "qwen2_5_vl": "mllm",
+    ]
 }

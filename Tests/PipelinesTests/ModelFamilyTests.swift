@@ -114,13 +114,4 @@ import Testing
         #expect(throws: CheckpointError.self) { try ModelFamily.family(ofCheckpointAt: folder.appending(path: "vae")) }
         #expect(throws: CheckpointError.self) { try ModelFamily.family(ofCheckpointAt: URL(filePath: "/nonexistent")) }
     }
-
-    @Test(arguments: ["llavafusion", "metaquery", "mllm"])
-    func familyWithoutNetworks_saysSo(name: String) throws {
-        let family = try ModelFamily.family(named: name)
-        var entry = GoldenModel.entry("transfusion")
-        entry.family = name
-        #expect(family.check(entry).problems == ["family \(name) is not supported yet"])
-        #expect(throws: PipelineError.self) { try family.load(entry) }
-    }
 }

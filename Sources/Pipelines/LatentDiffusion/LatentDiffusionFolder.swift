@@ -50,7 +50,7 @@ extension LatentDiffusionFolder {
 
 /// The kinds of folder there are.
 enum LatentDiffusionFolders {
-    private static let kinds: [any LatentDiffusionFolder.Type] = [StableDiffusionFolder.self]
+    private static let kinds: [any LatentDiffusionFolder.Type] = [StableDiffusionFolder.self, SanaFolder.self]
 
     /// - Throws: `CheckpointError` where none of them is here
     static func folder(_ url: URL) throws(CheckpointError) -> any LatentDiffusionFolder {

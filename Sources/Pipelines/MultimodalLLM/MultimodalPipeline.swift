@@ -1,0 +1,79 @@
+import Images
+import Networks
+
+/// A multimodal language model alone: it looks at pictures and answers.
+package struct MultimodalPipeline: FamilyPipeline {
+    package let description: ModelDescription
+    let model: MultimodalLLM
+
+    init(_ model: MultimodalLLM, _ entry: ModelEntry) throws {
+        _ = try entry.template()
+        guard entry.promptTemplate == nil, entry.defaults == EntryDefaults() else {
+            throw PipelineError.unsupported(reason: "prompt_template and defaults: this family draws no pictures")
+        }
+        self.model = model
+        let none = PictureSize(width: 0, height: 0)
+        description = ModelDescription(
+            family: "mllm",
+            tasks: [.answer],
+            inputModalities: [.text, .image],
+            outputModalities: [.text],
+            defaults: GenerationDefaults(steps: 0, guidanceScale: 0, imageGuidanceScale: 0, size: none),
+            limits: ModelLimits(
+                minimumSize: none,
+                maximumSize: none,
+                sizeMultiple: 1,
+                maximumImages: model.maximumImages,
+                contextLength: model.text.config.contextLength
+            ),
+            weightBytes: model.weightBytes
+        )
+    }
+
+    /// No request gets here: the family has no task of this kind.
+    package func drawing(_ request: GenerationRequest) throws -> MultimodalReplying {
+        throw PipelineError.invalidRequest(field: "model", reason: "this model draws no pictures")
+    }
+
+    package func answering(_ request: AnswerRequest) throws -> MultimodalReplying { try model.answering(request) }
+
+    package func replying(_ request: ChatRequest) throws -> MultimodalReplying { try model.replying(request) }
+}
+
+extension MultimodalLLM {
+    /// Pictures that a conversation may have: more than any of these models was trained on at once, the frames of a video
+    /// included, and few enough for their rows to be held at a time.
+    var maximumImages: Int { 64 }
+
+    /// A question is a conversation of one turn.
+    /// - Throws: `PipelineError.invalidRequest`, here and below
+    func answering(_ request: AnswerRequest) throws -> MultimodalReplying {
+        try request.check()
+        return try replying(to: .answer(request), ChatRequest(request), fields: ("question", "images"))
+    }
+
+    /// One reply, whatever `request.count`.
+    func replying(_ request: ChatRequest) throws -> MultimodalReplying {
+        try PipelineError.require(
+            request.modalities?.contains(.text) ?? true,
+            "modalities",
+            "this model replies in text"
+        )
+        return try replying(to: .chat(request), request, fields: ("messages", "messages"))
+    }
+
+    /// - Parameter fields: what the request calls its texts and its pictures
+    private func replying(
+        to original: RunRequest,
+        _ request: ChatRequest,
+        fields: (texts: String, images: String)
+    ) throws -> MultimodalReplying {
+        try request.check()
+        try PipelineError.require(
+            request.images.count <= maximumImages,
+            fields.images,
+            "this model reads at most \(maximumImages) pictures"
+        )
+        return MultimodalReplying(self, original, request, try prompt(of: request.turns, field: fields.texts))
+    }
+}
