@@ -39,8 +39,8 @@ package struct Tokenizer: Sendable {
         postProcessor = parts.postProcessor
     }
 
-    /// The number of tokens, added ones included.
-    package var vocabularySize: Int { vocabulary.count }
+    /// One more than the highest id, added tokens included: the rows that a table of tokens needs.
+    package var vocabularySize: Int { vocabulary.size }
 
     /// The id of the token that the file spells with exactly these UTF-8 bytes (a space is `Ġ` in tokens of the model).
     package func id(of token: String) -> Int? {

@@ -126,6 +126,13 @@ import Testing
             .contains { $0.contains("has no token <image_end>") }
         )
         #expect(
+            try problems {
+                try edit($0.path, "tokenizer.json", #""id": 651"#, #""id": 9999"#)
+                try edit($0.path, "tokenizer_config.json", #""651""#, #""9999""#)
+            }
+            .contains { $0.contains("10000 tokens, but the model has 652") }
+        )
+        #expect(
             try problems { $0.visionTower = nil }.contains { $0.hasPrefix("vision_tower: is not set") }
         )
     }

@@ -3,8 +3,6 @@ struct Vocabulary: Sendable {
     /// Published vocabularies end below 300,000 ids; the limit bounds the tables that a hostile file can ask for.
     static let idLimit = 1 << 24
 
-    /// The number of distinct tokens.
-    private(set) var count = 0
     /// Spelling as in the file (UTF-8) → id.
     private var spellings = ByteStringTable()
     /// The bytes of a token of the BPE model → id; tokens outside the byte alphabet can never be produced by merges.
@@ -41,9 +39,11 @@ struct Vocabulary: Sendable {
             storage += spelling
         }
         ranges[id] = start..<storage.count
-        count += 1
         return Int32(id)
     }
+
+    /// One more than the highest id; ids below it may be without a token.
+    var size: Int { ranges.count }
 
     /// The id of a token as the file spells it.
     func id(ofSpelling spelling: ArraySlice<UInt8>) -> Int32? {
