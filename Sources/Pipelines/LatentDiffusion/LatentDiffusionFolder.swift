@@ -37,10 +37,22 @@ struct LatentDiffusionShape: Equatable, Sendable {
 extension LatentDiffusionFolder {
     var networkURL: URL { url.appending(path: Self.network) }
     var autoencoderURL: URL { url.appending(path: "vae") }
+    var autoencoderConfigURL: URL { autoencoderURL.appending(path: "config.json") }
 
     func networkWeights() throws -> Checkpoint { try Checkpoint(networkURL) }
 
     func autoencoderWeights() throws -> Checkpoint { try Checkpoint(autoencoderURL) }
+
+    /// - Throws: an error unless the autoencoder's latents have the channels that the denoiser reads and predicts.
+    func requireLatents(of channels: Int, reading: Int, predicting: Int, by denoiser: String) throws(CheckpointError) {
+        guard reading == channels, predicting == channels else {
+            throw .configuration(
+                file: autoencoderConfigURL.path,
+                path: "latent_channels",
+                reason: "\(channels), but the \(denoiser) reads \(reading) and predicts \(predicting)"
+            )
+        }
+    }
 
     /// - Parameter kind: nil takes the one that the file names
     func scheduler(_ kind: SchedulerKind? = nil) throws -> any Scheduler {

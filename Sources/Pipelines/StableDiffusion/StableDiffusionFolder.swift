@@ -15,16 +15,13 @@ struct StableDiffusionFolder: LatentDiffusionFolder {
 
     /// - Throws: an error also where the autoencoder's latents are not those that the network reads and predicts.
     func autoencoderConfig(for network: UNet2DConditionConfig) throws -> AutoencoderKLConfig {
-        let file = autoencoderURL.appending(path: "config.json")
-        let config = try ConfigurationFile.decode(AutoencoderKLConfig.self, at: file)
-        guard [network.inputChannels, network.outputChannels].allSatisfy({ $0 == config.latentChannels }) else {
-            let channels = "\(network.inputChannels) and predicts \(network.outputChannels)"
-            throw CheckpointError.configuration(
-                file: file.path,
-                path: "latent_channels",
-                reason: "\(config.latentChannels), but the UNet reads \(channels)"
-            )
-        }
+        let config = try ConfigurationFile.decode(AutoencoderKLConfig.self, at: autoencoderConfigURL)
+        try requireLatents(
+            of: config.latentChannels,
+            reading: network.inputChannels,
+            predicting: network.outputChannels,
+            by: "UNet"
+        )
         return config
     }
 
