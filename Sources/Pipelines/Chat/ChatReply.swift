@@ -27,6 +27,23 @@ package struct ChatReply: Codable, Sendable, Equatable {
     }
 }
 
+extension RunResult {
+    /// A reply of words alone, in the form of what was asked: an answer, or a conversation's only reply.
+    init(_ answer: GeneratedAnswer, scores: [TokenScore]?, usage: TokenUsage, to original: RunRequest) {
+        if case .answer = original {
+            self = .answer(answer, usage: usage)
+        } else {
+            let reply = ChatReply(
+                parts: answer.text.isEmpty ? [] : [.text(answer.text)],
+                tokenIDs: answer.tokenIDs,
+                finishReason: answer.finishReason,
+                scores: scores
+            )
+            self = .replies([reply], usage: usage)
+        }
+    }
+}
+
 /// How likely the model found a token, whatever the sampling made of it.
 package struct TokenScore: Codable, Sendable, Equatable {
     package struct Candidate: Codable, Sendable, Equatable {

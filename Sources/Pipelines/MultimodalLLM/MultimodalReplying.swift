@@ -115,17 +115,9 @@ package struct MultimodalReplying: RestorableRun {
 
     private func result(_ finishReason: GeneratedAnswer.FinishReason) -> RunResult {
         let usage = TokenUsage(inputTokens: prompt.count, outputTokens: state.ids.count)
-        if case .answer = original {
-            let answer = GeneratedAnswer(text: text.text, tokenIDs: state.ids, finishReason: finishReason)
-            return .answer(answer, usage: usage)
-        }
-        let reply = ChatReply(
-            parts: text.text.isEmpty ? [] : [.text(text.text)],
-            tokenIDs: state.ids,
-            finishReason: finishReason,
-            scores: request.topLogProbabilities == nil ? nil : state.scores
-        )
-        return .replies([reply], usage: usage)
+        let scores = request.topLogProbabilities == nil ? nil : state.scores
+        let answer = GeneratedAnswer(text: text.text, tokenIDs: state.ids, finishReason: finishReason)
+        return RunResult(answer, scores: scores, usage: usage, to: original)
     }
 
     // MARK: Continuation
