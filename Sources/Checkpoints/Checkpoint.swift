@@ -28,7 +28,7 @@ package struct Checkpoint: Sendable {
     /// Tells this checkpoint from others by names, shapes and sizes; weights of one shape have one fingerprint.
     package var fingerprint: Fingerprint {
         var fingerprint = Fingerprint()
-        for file in files { fingerprint.combine(Int(truncatingIfNeeded: file.fingerprint.value)) }
+        for file in files { fingerprint.combine(file.fingerprint) }
         return fingerprint
     }
 

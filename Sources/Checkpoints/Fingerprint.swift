@@ -13,4 +13,6 @@ package struct Fingerprint: Hashable, Codable, Sendable {
     package mutating func combine(_ number: Int) {
         withUnsafeBytes(of: number.littleEndian) { combine($0) }
     }
+
+    package mutating func combine(_ other: Fingerprint) { combine(Int(truncatingIfNeeded: other.value)) }
 }

@@ -30,7 +30,7 @@ struct LlamaFusionModel: Sendable {
         )
         weightBytes = weights.byteCount + autoencoderWeights.byteCount
         var fingerprint = weights.fingerprint
-        fingerprint.combine(Int(truncatingIfNeeded: autoencoderWeights.fingerprint.value))
+        fingerprint.combine(autoencoderWeights.fingerprint)
         self.fingerprint = fingerprint
     }
 

@@ -33,7 +33,7 @@ struct LlavaFusionModel: Sendable {
         weightBytes = base.weightBytes + weights.byteCount + autoencoderWeights.byteCount
         var fingerprint = base.fingerprint
         for part in [weights.fingerprint, autoencoderWeights.fingerprint] {
-            fingerprint.combine(Int(truncatingIfNeeded: part.value))
+            fingerprint.combine(part)
         }
         self.fingerprint = fingerprint
     }

@@ -34,7 +34,7 @@ struct MetaMorphModel: Sendable {
         weightBytes = weights.byteCount + towerWeights.byteCount + visualizer.weightBytes
         var fingerprint = weights.fingerprint
         for part in [towerWeights.fingerprint, visualizer.fingerprint] {
-            fingerprint.combine(Int(truncatingIfNeeded: part.value))
+            fingerprint.combine(part)
         }
         self.fingerprint = fingerprint
     }

@@ -20,7 +20,7 @@ struct Visualizer: Sendable {
         adapter = try adapterWeights.load { VisualizerAdapter(adapterConfig, $0) }
         weightBytes = adapterWeights.byteCount + diffusion.weightBytes
         var fingerprint = adapterWeights.fingerprint
-        fingerprint.combine(Int(truncatingIfNeeded: diffusion.fingerprint.value))
+        fingerprint.combine(diffusion.fingerprint)
         self.fingerprint = fingerprint
     }
 

@@ -49,7 +49,7 @@ struct MetaQueryModel: Sendable {
         weightBytes = languageModel.weightBytes + connectorWeights.byteCount + diffusion.weightBytes
         var fingerprint = languageModel.fingerprint
         for part in [connectorWeights.fingerprint, diffusion.fingerprint] {
-            fingerprint.combine(Int(truncatingIfNeeded: part.value))
+            fingerprint.combine(part)
         }
         self.fingerprint = fingerprint
     }

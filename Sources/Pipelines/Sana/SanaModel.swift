@@ -35,7 +35,7 @@ struct SanaModel: Sendable {
         }
         weightBytes = networkWeights.byteCount + autoencoderWeights.byteCount
         var fingerprint = networkWeights.fingerprint
-        fingerprint.combine(Int(truncatingIfNeeded: autoencoderWeights.fingerprint.value))
+        fingerprint.combine(autoencoderWeights.fingerprint)
         self.fingerprint = fingerprint
     }
 }

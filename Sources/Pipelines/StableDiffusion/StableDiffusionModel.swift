@@ -32,7 +32,7 @@ struct StableDiffusionModel: Sendable {
         autoencoder = try autoencoderWeights.load(keys: AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
         weightBytes = networkWeights.byteCount + autoencoderWeights.byteCount
         var fingerprint = networkWeights.fingerprint
-        fingerprint.combine(Int(truncatingIfNeeded: autoencoderWeights.fingerprint.value))
+        fingerprint.combine(autoencoderWeights.fingerprint)
         self.fingerprint = fingerprint
     }
 }
