@@ -18,17 +18,13 @@ from llamafusion.pool import Pool
 from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
+from recipe.noise import noise_weights
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes import captions, questions
 
 NOISE_WEIGHT = 1.0
 """λ of Transfusion: the noise loss beside the language loss (5 there, with plain ε weights)."""
-
-SNR_CAP = 6.0
-MOST_WEIGHT = 300.0
-"""Weights of the noise loss: those of a v-prediction, min(SNR + 1, cap) / SNR, up to a limit. With plain ε weights the
-steps near pure noise hardly count, and only there does the prompt decide about ground and colours."""
 
 NOISY_TIMESTEPS = 0.35
 """Share of timesteps drawn from 750–995 instead of from all."""
@@ -75,8 +71,7 @@ class Trainer:
         self.scheduler = build_scheduler()
         alphas = self.scheduler.alphas_cumprod.to(device)
         self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
-        ratio = alphas / (1 - alphas)
-        self._weights = ((ratio + 1).clamp(max=SNR_CAP) / ratio).clamp(max=MOST_WEIGHT)
+        self._weights = noise_weights(alphas)
 
     def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
         source = self.pool.edited if edited else self.pool.latents

@@ -156,7 +156,7 @@ def write_diffusion(runs: Path, visualizer: Visualizer, scale: float, target: Pa
     vae = finished_vae(runs / "vae")
     vae.register_to_config(scaling_factor=scale)
     vae.half().save_pretrained(target / "vae")
-    build_scheduler().save_pretrained(target / "scheduler")
+    build_scheduler("v_prediction").save_pretrained(target / "scheduler")
     visualizer.unet.save_config(target / "unet")
     if is_official:
         write_tensors(target / "unet" / "diffusion_pytorch_model.safetensors", visualizer.unet.state_dict())

@@ -96,7 +96,7 @@ class Trainer:
         self.pool = pool
         self.scale = pool.scale()
         self.device = device
-        alphas = build_scheduler().alphas_cumprod.to(device)
+        alphas = build_scheduler("v_prediction").alphas_cumprod.to(device)
         self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
 
     def loss(self, numbers: list[int], draws: int) -> torch.Tensor:
@@ -156,7 +156,7 @@ def render(
     condition = visualizer.adapter(tokens)
     condition = torch.cat([condition, torch.zeros_like(condition)])
     latents = torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
-    scheduler = build_scheduler()
+    scheduler = build_scheduler("v_prediction")
     scheduler.set_timesteps(steps)
     for timestep in scheduler.timesteps:
         given, dropped = visualizer(latents.repeat(2, 1, 1, 1), timestep.expand(2 * count), condition).chunk(2)

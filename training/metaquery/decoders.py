@@ -8,6 +8,7 @@ from diffusers.models.attention_processor import Attention
 from torch import nn
 
 from metaquery.dcae import LATENT_CHANNELS, LATENT_SIDE
+from recipe.noise import noise_weights
 from recipe.stable_diffusion import build_scheduler, build_unet
 
 CONDITION_WIDTH = {"sana": 128, "sd": 96}
@@ -83,6 +84,10 @@ class Decoder(nn.Module):
         """Latents at noise levels 0…1 [rows], their timesteps, and what is to be predicted."""
         raise NotImplementedError
 
+    def weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """How much the squared errors at timesteps [rows] count."""
+        return torch.ones_like(timesteps)
+
     def scheduler(self) -> DPMSolverMultistepScheduler:
         """What pictures are sampled with."""
         raise NotImplementedError
@@ -109,13 +114,13 @@ class SanaDecoder(Decoder):
 
 
 class StableDiffusionDecoder(Decoder):
-    """Noise prediction on SD 1.5's schedule in SD 2.1's form, `v_prediction`: plain ε hardly weighs the levels near pure noise."""
+    """Noise prediction on SD 1.5's schedule."""
 
     latent_shape = (4, 8, 8)
 
     def __init__(self) -> None:
         super().__init__(build_unet(CONDITION_WIDTH["sd"], (40, 72)))
-        self.schedule = build_scheduler("linspace")
+        self.schedule = build_scheduler("epsilon", "linspace")
 
     def noised(
         self, clean: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor
@@ -123,7 +128,10 @@ class StableDiffusionDecoder(Decoder):
         timesteps = (levels * 1000).long().clamp(max=999)
         kept = self.schedule.alphas_cumprod.to(clean.device)[timesteps][:, None, None, None]
         signal, share = kept.sqrt(), (1 - kept).sqrt()
-        return signal * clean + share * noise, timesteps, signal * noise - share * clean
+        return signal * clean + share * noise, timesteps, noise
+
+    def weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        return noise_weights(self.schedule.alphas_cumprod).to(timesteps.device)[timesteps]
 
     def scheduler(self) -> DPMSolverMultistepScheduler:
         names = ("beta_start", "beta_end", "beta_schedule", "prediction_type", "steps_offset", "timestep_spacing")

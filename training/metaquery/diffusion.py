@@ -115,7 +115,8 @@ class Trainer:
         clean, condition = (x.repeat_interleave(draws, 0) for x in (clean, condition))
         levels = noise_levels(len(wanted), draws, self.device)
         noisy, timesteps, target = self.painter.decoder.noised(clean, torch.randn_like(clean), levels)
-        return (self.painter.decoder(noisy, timesteps, condition).float() - target).square().mean()
+        errors = (self.painter.decoder(noisy, timesteps, condition).float() - target).square().mean((1, 2, 3))
+        return (errors * self.painter.decoder.weights(timesteps)).mean()
 
 
 def train(runs: Path, kind: str, steps: int, tuned: int, peak: float, seed: int, device: torch.device) -> None:

@@ -258,7 +258,7 @@ DECODER_FACTS = {
         "drawing": "a small Stable Diffusion",
         "network_name": "UNet2DConditionModel: two levels of 40 and 72 channels, on 8×8 latents of 4 channels",
         "vae_name": "AutoencoderKL",
-        "objective": "noise prediction (`v_prediction`)",
+        "objective": "noise prediction (ε, losses weighted as a v-prediction's)",
     },
 }
 """What the model card says of each kind of decoder."""

@@ -25,8 +25,8 @@ def build_unet(condition_width: int, widths: tuple[int, int] = (48, 80)) -> UNet
     return unet
 
 
-def build_scheduler(timestep_spacing: str = "leading") -> PNDMScheduler:
-    """As SD 1.5 configures it, but for the form of the prediction."""
+def build_scheduler(prediction_type: str, timestep_spacing: str = "leading") -> PNDMScheduler:
+    """As SD 1.5 configures it, which predicts `epsilon`."""
     return PNDMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -35,6 +35,6 @@ def build_scheduler(timestep_spacing: str = "leading") -> PNDMScheduler:
         set_alpha_to_one=False,
         steps_offset=1,
         num_train_timesteps=1000,
-        prediction_type="v_prediction",
+        prediction_type=prediction_type,
         timestep_spacing=timestep_spacing,
     )

@@ -342,6 +342,18 @@ class LearningTests(Checks):
         levels = noise_levels(50, 4, self.device)
         self.assertTrue(((levels >= 0) & (levels <= 1)).all())
 
+    def test_noise_prediction_weighs_as_a_v_prediction(self) -> None:
+        decoder = build_decoder("sd")
+        clean, noise = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
+        noisy, timesteps, target = decoder.noised(clean, noise, torch.tensor([0.5, 1.0]))
+        self.assertTrue(torch.equal(target, noise))
+        kept = decoder.schedule.alphas_cumprod[timesteps]
+        wrong = noise + 0.1
+        drawn = (noisy - (1 - kept).sqrt()[:, None, None, None] * wrong) / kept.sqrt()[:, None, None, None]
+        signal, share = kept.sqrt()[:, None, None, None], (1 - kept).sqrt()[:, None, None, None]
+        error = ((signal * wrong - share * drawn) - (signal * noise - share * clean)).square().mean((1, 2, 3))
+        self.assertTrue(torch.allclose(0.01 * decoder.weights(timesteps), error, rtol=1e-3))
+
     def test_a_sampler_draws_and_answers(self) -> None:
         for kind, vae in (("sana", build_dcae()), ("sd", build_vae())):
             with self.subTest(kind):
