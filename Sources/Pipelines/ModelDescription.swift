@@ -39,6 +39,35 @@ package struct ModelDescription: Sendable, Equatable {
         self.limits = limits
         self.weightBytes = weightBytes
     }
+
+    /// A model that only answers.
+    package init(
+        answering family: String,
+        inputModalities: [Modality],
+        maximumImages: Int,
+        contextLength: Int,
+        weightBytes: Int
+    ) {
+        let none = PictureSize(width: 0, height: 0)
+        self.init(
+            family: family,
+            tasks: [.answer],
+            inputModalities: inputModalities,
+            outputModalities: [.text],
+            defaults: GenerationDefaults(steps: 0, guidanceScale: 0, imageGuidanceScale: 0, size: none),
+            limits: ModelLimits(
+                minimumSize: none,
+                maximumSize: none,
+                sizeMultiple: 1,
+                maximumImages: maximumImages,
+                contextLength: contextLength
+            ),
+            weightBytes: weightBytes
+        )
+    }
+
+    /// Whether the model draws. Of one that doesn't, `defaults` and the sizes among its `limits` say nothing.
+    package var draws: Bool { tasks.contains(.generate) || tasks.contains(.edit) }
 }
 
 /// What a request gets where it says nothing: the family's values, overridden by the model's entry in the configuration.

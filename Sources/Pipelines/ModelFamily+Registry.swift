@@ -30,5 +30,6 @@ extension ModelFamily {
     /// Of checkpoints whose `model_type` is not the family's name.
     private static let names = [
         "metamorph_llama": "metamorph", "llava_onevision": "mllm", "llava_next": "mllm", "qwen2_5_vl": "mllm",
+        "llama": "mllm", "qwen2": "mllm",
     ]
 }

@@ -59,7 +59,7 @@ extension MultimodalPrompt {
             case .tokens(let ids): ids
             case .source(let index, let rows):
                 if case .picture = inputs[index] {
-                    Array(repeating: front.pictureToken, count: rows.count)
+                    Array(repeating: front.pictureToken ?? -1, count: rows.count)
                 } else {
                     Array(repeating: front.videoToken ?? -1, count: rows.count)
                 }

@@ -94,7 +94,7 @@ struct MultimodalLLMTests {
         let ids = prompt.ids(model.front)
         #expect(ids.count { $0 == model.front.pictureToken } == counts.reduce(0, +))
         #expect(prompt.inputs == images.map(VisualInput.picture) && prompt.count == ids.count)
-        let start = try #require(ids.firstIndex(of: model.front.pictureToken))
+        let start = try #require(ids.firstIndex { $0 == model.front.pictureToken })
         #expect(ids[start..<(start + counts[0] + counts[1])].allSatisfy { $0 == model.front.pictureToken })
     }
 

@@ -40,6 +40,73 @@ struct MultimodalPipelineTests {
         #expect(run.progress.fraction == 1)
     }
 
+    struct Penalized: Sendable {
+        var set: String
+        var name: String
+        var factor: Double
+        var ids: [Int]
+    }
+
+    /// What transformers 4.57.3 generates for cases of the golden data where `repetition_penalty` is set.
+    private static let penalized = [
+        Penalized(
+            set: GoldenMetaQuery.stableDiffusion,
+            name: "chat_image0",
+            factor: 1.3,
+            ids: [
+                707, 518, 321, 785, 197, 197, 174, 673, 562, 731, 311, 648, 817, 755, 397, 336, 217, 815, 645, 738, 99,
+                286,
+                779, 763,
+            ]
+        ),
+        Penalized(
+            set: GoldenMetaQuery.sana,
+            name: "chat_image1",
+            factor: 1.05,
+            ids: [
+                150, 647, 231, 250, 599, 412, 356, 394, 512, 468, 679, 714, 479, 527, 310, 462, 538, 136, 242, 307, 313,
+                434,
+                574, 412,
+            ]
+        ),
+        Penalized(
+            set: "llava_next_llama3",
+            name: "chat_image1",
+            factor: 1.3,
+            ids: [
+                289, 422, 701, 582, 637, 432, 136, 115, 432, 562, 529, 451, 378, 586, 166, 455, 626, 347, 546, 392, 677,
+                294,
+                227, 344,
+            ]
+        ),
+    ]
+
+    @Test(arguments: penalized) func repetitionPenalty_isTheReferences(_ golden: Penalized) throws {
+        let turns = try GoldenCase("\(golden.set)/cases/\(golden.name)").conversation()
+        let original = try entry(golden.set).path
+        try withTemporaryFolder { folder in
+            let name = "generation_config.json"
+            for file in try FileManager.default.contentsOfDirectory(atPath: original.path) where file != name {
+                try FileManager.default.createSymbolicLink(
+                    at: folder.appending(path: file),
+                    withDestinationURL: original.appending(path: file)
+                )
+            }
+            let text = try String(contentsOf: original.appending(path: name), encoding: .utf8)
+            let start = "{\"repetition_penalty\": \(golden.factor),"
+            let changed = text.replacing("{", with: start, maxReplacements: 1)
+            try Data(changed.utf8).write(to: folder.appending(path: name))
+            let entry = ModelEntry(name: "tiny", family: "mllm", path: folder)
+            let pipeline = try #require(ModelFamily.multimodalLLM.load(entry) as? MultimodalPipeline)
+            var run = try pipeline.run(for: .chat(ChatRequest(turns: turns, maxTokens: golden.ids.count)))
+            guard case .replies(let replies, _) = try run.finish() else { throw NoSuchResult() }
+            #expect(replies[0].tokenIDs == golden.ids)
+            // Placeholders of pictures are tokens like any other.
+            let prompt = try pipeline.model.prompt(of: turns, field: "messages")
+            #expect(pipeline.model.front.pictureToken.map(prompt.tokens.contains) == true)
+        }
+    }
+
     @Test(arguments: models.keys.sorted()) func check_findsNothingInAGoodModel(set: String) throws {
         let entry = try entry(set)
         let report = ModelFamily.multimodalLLM.check(entry)

@@ -126,7 +126,7 @@ struct Qwen25VLTests {
         #expect(positions.rows.rows == prompt.count && positions.rows.isSpatial)
         // Two seconds a patch at two positions a second: the video's second patch stands 4 behind its first.
         var expected = SpatialPositions()
-        let first = try #require(ids.firstIndex(of: model.front.pictureToken))
+        let first = try #require(ids.firstIndex { $0 == model.front.pictureToken })
         expected.appendText(first)
         expected.appendPicture(PatchGrid(frames: 1, rows: 2, columns: 4))
         let start = try #require(ids.firstIndex { $0 == model.front.videoToken })

@@ -18,10 +18,21 @@ import Testing
         #expect(models[0]["state"] == "unloaded" && models[1]["state"] == "loaded")
         #expect(models[1]["family"] == "fake" && models[1]["tasks"] == ["answer"])
         #expect(models[1]["input_modalities"] == ["text", "image"])
-        #expect(models[1]["defaults"]?["num_inference_steps"] == 4 && models[1]["limits"]?["max_size"] == "64x64")
+        // What concerns pictures to draw means nothing where none are drawn.
+        #expect(models[1]["defaults"] == JSONValue.null)
+        #expect(models[1]["limits"]?["max_size"] == JSONValue.null && models[1]["limits"]?["max_images"] == 2)
         #expect(models[1]["memory"]?["weight_bytes"] == 1000)
         #expect(models[1]["seconds_per_step"]?["decode_token"]?.doubleValue != nil)
         #expect(try await client.get("/v1/models/a").json == models[1])
+    }
+
+    @Test func modelThatDraws_saysHowAndWhat() async throws {
+        let client = try await TestClient()
+        _ = try await client.post("/v1/answers", #"{"question": "q", "max_tokens": 2}"#)
+        let models = try await client.get("/v1/models").json["data"]?.arrayValue
+        let model = try #require(models?.first)
+        #expect(model["defaults"]?["num_inference_steps"] == 4 && model["limits"]?["max_size"] == "64x64")
+        #expect(model["limits"]?["size_multiple"] == 8 && model["limits"]?["context_length"] == 100)
     }
 
     @Test func unknownModel_isNotFound() async throws {

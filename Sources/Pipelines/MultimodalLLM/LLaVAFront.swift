@@ -7,7 +7,7 @@ struct LLaVAFront: VisionFront {
     let network: LLaVA
     let imageProcessor: LLaVAImageProcessor
 
-    var pictureToken: Int { network.config.pictureToken }
+    var pictureToken: Int? { network.config.pictureToken }
     var videoToken: Int? { network.config.videoToken }
 
     func rowCount(of input: VisualInput, field: String) -> Int {

@@ -3,14 +3,14 @@ import Foundation
 import Tensors
 
 extension ModelFamily {
-    /// Multimodal language models as transformers saves them, without anything that draws.
+    /// Language models as transformers saves them, with eyes or without, and without anything that draws.
     static let multimodalLLM = ModelFamily(
         name: "mllm",
         load: { entry in try MultimodalPipeline(MultimodalFolder(url: entry.path).model(), entry) },
         check: { entry in
             var report = CheckReport()
             let folder = MultimodalFolder(url: entry.path)
-            _ = report.note(folder.checkParts)
+            _ = report.note { try folder.checkParts(needsVision: false) }
             if let weights = report.note(folder.weights) { report.note(folder, weights) }
             return report
         }

@@ -9,6 +9,7 @@ extension MultimodalFolder {
         let imageProcessor = try qwen25VLImageProcessor(for: config.vision)
         let tokenizer = try qwen25VLTokenizer(for: config)
         let network = try weights.load(keys: Qwen25VL.keys) { Qwen25VL(config, $0) }
+        let generation = try generationConfig(endTokens: config.endTokens)
         return MultimodalLLM(
             text: network.text,
             front: Qwen25VLFront(
@@ -18,8 +19,9 @@ extension MultimodalFolder {
                 videoToken: config.videoToken
             ),
             tokenizer: tokenizer,
-            template: try ChatTemplate(directory: url),
-            endTokens: try endTokens(default: config.endTokens),
+            template: try chatTemplate(),
+            endTokens: generation.endTokens,
+            repetitionPenalty: generation.repetitionPenalty,
             weightBytes: weights.byteCount,
             fingerprint: weights.fingerprint
         )

@@ -3,8 +3,8 @@ import Foundation
 import Networks
 import Tokenizers
 
-/// A multimodal language model as transformers saves it: `config.json`, `preprocessor_config.json` (since 5.0 a part of
-/// `processor_config.json`), tokenizer with chat template, and weights.
+/// A language model as transformers saves it: `config.json`, tokenizer with chat template, weights, and for one that sees
+/// `preprocessor_config.json` (since 5.0 a part of `processor_config.json`).
 struct MultimodalFolder {
     let url: URL
 
@@ -13,15 +13,27 @@ struct MultimodalFolder {
     private var newProcessorFile: URL { url.appending(path: "processor_config.json") }
 
     /// The architectures that are known, as `config.json` names them.
-    private enum Architecture: String, Decodable {
+    private enum Architecture: String, CaseIterable {
         case llavaOneVision = "llava_onevision"
         case llavaNext = "llava_next"
         case qwen25VL = "qwen2_5_vl"
+        case llama
+        case qwen2
     }
 
     private struct Kind: Decodable {
         var architecture: Architecture
         private enum CodingKeys: String, CodingKey { case architecture = "model_type" }
+
+        init(from decoder: any Decoder) throws {
+            let config = try decoder.container(keyedBy: CodingKeys.self)
+            let type = try config.decode(String.self, forKey: .architecture)
+            guard let known = Architecture(rawValue: type) else {
+                let all = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+                throw config.invalid(.architecture, "\"\(type)\" is not supported (\(all))")
+            }
+            architecture = known
+        }
     }
 
     func weights() throws -> Checkpoint { try Checkpoint(url) }
@@ -37,6 +49,7 @@ struct MultimodalFolder {
         switch try ConfigurationFile.decode(Kind.self, at: configFile).architecture {
         case .llavaOneVision, .llavaNext: try llava(weights, addedTokens: addedTokens)
         case .qwen25VL: try qwen25VL(weights, addedTokens: addedTokens)
+        case .llama, .qwen2: try textOnly(weights, addedTokens: addedTokens)
         }
     }
 
@@ -62,12 +75,22 @@ struct MultimodalFolder {
                 use(network.text)
                 return network
             }
+        case .llama, .qwen2:
+            let config = try textOnlyConfig(addedTokens: addedTokens).text
+            return weights.problems(keys: Llama.keys) { reader in
+                let network = Llama(config, reader)
+                use(network)
+                return network
+            }
         }
     }
 
-    /// Looks at everything that loading needs beside weights.
+    /// Looks at everything beside weights that loading a model needs whose vision others are built on.
     /// - Throws: the first error that loading would throw
-    func checkParts() throws {
+    func checkParts() throws { try checkParts(needsVision: true) }
+
+    /// - Parameter needsVision: false where a model that sees nothing will do
+    func checkParts(needsVision: Bool) throws {
         switch try ConfigurationFile.decode(Kind.self, at: configFile).architecture {
         case .llavaOneVision, .llavaNext:
             let config = try llavaConfig(addedTokens: 0)
@@ -77,9 +100,14 @@ struct MultimodalFolder {
             let config = try qwen25VLConfig(addedTokens: 0)
             _ = try qwen25VLImageProcessor(for: config.vision)
             _ = try qwen25VLTokenizer(for: config)
+        case .llama, .qwen2:
+            guard !needsVision else {
+                throw PipelineError.unsupported(reason: "\(configFile.path): model_type: a model that sees no pictures")
+            }
+            _ = try tokenizer(for: textOnlyConfig(addedTokens: 0).text, placeholders: [:])
         }
-        _ = try ChatTemplate(directory: url)
-        _ = try endTokens(default: [])
+        _ = try chatTemplate()
+        _ = try generationConfig(endTokens: [])
     }
 
     // MARK: LLaVA
@@ -89,12 +117,14 @@ struct MultimodalFolder {
         let imageProcessor = try llavaImageProcessor(for: config)
         let tokenizer = try llavaTokenizer(for: config)
         let network = try weights.load(keys: LLaVA.keys) { LLaVA(config, $0) }
+        let generation = try generationConfig(endTokens: config.endTokens)
         return MultimodalLLM(
             text: network.text,
             front: LLaVAFront(network: network, imageProcessor: imageProcessor),
             tokenizer: tokenizer,
-            template: try ChatTemplate(directory: url),
-            endTokens: try endTokens(default: config.endTokens),
+            template: try chatTemplate(),
+            endTokens: generation.endTokens,
+            repetitionPenalty: generation.repetitionPenalty,
             weightBytes: weights.byteCount,
             fingerprint: weights.fingerprint
         )
@@ -169,19 +199,24 @@ struct MultimodalFolder {
         return tokenizer
     }
 
-    private struct Generation: Decodable {
-        var endTokens: [Int]
-        private enum CodingKeys: String, CodingKey { case endTokens = "eos_token_id" }
-        init(from decoder: any Decoder) throws {
-            endTokens = try decoder.container(keyedBy: CodingKeys.self).tokenIDs(.endTokens)
+    /// How conversations are written.
+    /// - Throws: an error also where the folder has none, as those of base models
+    func chatTemplate() throws -> ChatTemplate {
+        do {
+            return try ChatTemplate(directory: url)
+        } catch TokenizerError.invalid(let file, let path, "missing") where path == "chat_template" {
+            let reason = "is missing; a model without a chat template can't hold conversations"
+            throw TokenizerError.invalid(file: file, path: path, reason: reason)
         }
     }
 
-    /// Those of `generation_config.json`; the config's where it names none.
-    func endTokens(default tokens: [Int]) throws -> Set<Int> {
+    /// `generation_config.json`, where there is one.
+    /// - Parameter endTokens: those of `config.json`, which count where it names none
+    func generationConfig(endTokens: [Int]) throws -> GenerationConfig {
         let file = url.appending(path: "generation_config.json")
-        guard FileManager.default.fileExists(atPath: file.path) else { return Set(tokens) }
-        let named = try ConfigurationFile.decode(Generation.self, at: file).endTokens
-        return Set(named.isEmpty ? tokens : named)
+        guard FileManager.default.fileExists(atPath: file.path) else { return GenerationConfig(endTokens: endTokens) }
+        var config = try ConfigurationFile.decode(GenerationConfig.self, at: file)
+        if config.endTokens.isEmpty { config.endTokens = Set(endTokens) }
+        return config
     }
 }

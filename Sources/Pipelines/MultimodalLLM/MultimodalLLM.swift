@@ -3,8 +3,9 @@ import Networks
 import Tensors
 import Tokenizers
 
-/// A language model that reads pictures: its decoder, what looks at pictures for it, and how conversations with it are
-/// written. Immutable but for the cache, shared by all runs; what is built around a frozen model uses the same one.
+/// A language model that reads pictures, or text alone: its decoder, what looks at pictures for it, and how conversations
+/// with it are written. Immutable but for the cache, shared by all runs; what is built around a frozen model uses the same
+/// one.
 struct MultimodalLLM: Sendable {
     let text: Llama
     let front: any VisionFront
@@ -12,6 +13,8 @@ struct MultimodalLLM: Sendable {
     let template: ChatTemplate
     /// Each of them ends a reply.
     let endTokens: Set<Int>
+    /// Of every reply.
+    let repetitionPenalty: RepetitionPenalty
     /// Rows of inputs that were looked at of late.
     let features = FeatureCache()
     let weightBytes: Int
@@ -24,6 +27,7 @@ struct MultimodalLLM: Sendable {
         tokenizer: Tokenizer,
         template: ChatTemplate,
         endTokens: Set<Int>,
+        repetitionPenalty: RepetitionPenalty = .neutral,
         weightBytes: Int,
         fingerprint: Fingerprint
     ) {
@@ -32,9 +36,13 @@ struct MultimodalLLM: Sendable {
         self.tokenizer = tokenizer
         self.template = template
         self.endTokens = endTokens
+        self.repetitionPenalty = repetitionPenalty
         self.weightBytes = weightBytes
         self.fingerprint = fingerprint
     }
+
+    /// Whether prompts may hold pictures.
+    var seesPictures: Bool { front.pictureToken != nil }
 
     /// The rows of an input, computed at once where they are not known: [rows, width].
     func features(of input: VisualInput) throws -> Tensor {

@@ -1,7 +1,7 @@
 import Images
 import Networks
 
-/// A multimodal language model alone: it looks at pictures and answers.
+/// A language model alone: it reads text, and pictures if it can, and answers.
 package struct MultimodalPipeline: FamilyPipeline {
     package let description: ModelDescription
     let model: MultimodalLLM
@@ -12,20 +12,11 @@ package struct MultimodalPipeline: FamilyPipeline {
             throw PipelineError.unsupported(reason: "prompt_template and defaults: this family draws no pictures")
         }
         self.model = model
-        let none = PictureSize(width: 0, height: 0)
         description = ModelDescription(
-            family: "mllm",
-            tasks: [.answer],
-            inputModalities: [.text, .image],
-            outputModalities: [.text],
-            defaults: GenerationDefaults(steps: 0, guidanceScale: 0, imageGuidanceScale: 0, size: none),
-            limits: ModelLimits(
-                minimumSize: none,
-                maximumSize: none,
-                sizeMultiple: 1,
-                maximumImages: model.maximumImages,
-                contextLength: model.text.config.contextLength
-            ),
+            answering: "mllm",
+            inputModalities: model.seesPictures ? [.text, .image] : [.text],
+            maximumImages: model.maximumImages,
+            contextLength: model.text.config.contextLength,
             weightBytes: model.weightBytes
         )
     }
@@ -43,7 +34,7 @@ package struct MultimodalPipeline: FamilyPipeline {
 extension MultimodalLLM {
     /// Pictures that a conversation may have: more than any of these models was trained on at once, the frames of a video
     /// included, and few enough for their rows to be held at a time.
-    var maximumImages: Int { 64 }
+    var maximumImages: Int { seesPictures ? 64 : 0 }
 
     /// A question is a conversation of one turn.
     /// - Throws: `PipelineError.invalidRequest`, here and below
@@ -72,7 +63,7 @@ extension MultimodalLLM {
         try PipelineError.require(
             request.images.count <= maximumImages,
             fields.images,
-            "this model reads at most \(maximumImages) pictures"
+            seesPictures ? "this model reads at most \(maximumImages) pictures" : "this model reads no pictures"
         )
         return MultimodalReplying(self, original, request, try prompt(of: request.turns, field: fields.texts))
     }

@@ -9,6 +9,8 @@ struct MultimodalPrompt: Sendable, Equatable {
     let inputs: [VisualInput]
     /// Of all rows; nil where they stand one behind the other.
     let positions: PromptPositions?
+    /// Ids that occur, placeholders included.
+    let tokens: Set<Int>
 
     /// Rows, those of inputs included.
     var count: Int { sequence.count }
@@ -38,6 +40,7 @@ struct MultimodalPrompt: Sendable, Equatable {
         endText(at: ids.count)
         self.sequence = sequence
         self.inputs = inputs
+        tokens = Set(ids)
         positions = try front.positions(of: spans)
     }
 }
@@ -81,11 +84,12 @@ extension MultimodalLLM {
         return prompt
     }
 
-    /// A prompt of any format, as transformers' processors write them.
+    /// A prompt of any format, as transformers' processors write them: what a format lacks to a sequence, such as its first
+    /// token, the tokenizer puts around it. A tokenizer alone trusts the format to be complete.
     /// - Parameter segments: the control segments hold one placeholder for every input
     /// - Throws: `PipelineError.invalidRequest` for an input that the model can't look at.
     func prompt(_ segments: [PromptSegment], _ inputs: [VisualInput], field: String) throws -> MultimodalPrompt {
-        try MultimodalPrompt(tokenizer.encode(segments, addSpecialTokens: true), inputs, front, field: field)
+        try MultimodalPrompt(tokenizer.encode(segments, addSpecialTokens: seesPictures), inputs, front, field: field)
     }
 
     private static func role(_ role: ChatTurn.Role) -> ChatMessage.Role {

@@ -77,7 +77,7 @@ package struct MultimodalReplying: RestorableRun {
 
     /// Chooses the next token.
     private mutating func take(_ logits: [Float]) {
-        let id = state.sampler.next(logits)
+        let id = state.sampler.next(model.repetitionPenalty(logits, prompt: prompt.tokens, reply: state.ids))
         guard !model.endTokens.contains(id) else {
             tell(text.finish(), finish: .stop)
             return

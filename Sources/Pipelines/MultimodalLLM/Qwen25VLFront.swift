@@ -7,7 +7,7 @@ import Tensors
 struct Qwen25VLFront: VisionFront {
     let network: Qwen25Vision
     let imageProcessor: Qwen2VLImageProcessor
-    let pictureToken: Int
+    let pictureToken: Int?
     let videoToken: Int?
 
     func rowCount(of input: VisualInput, field: String) throws -> Int {

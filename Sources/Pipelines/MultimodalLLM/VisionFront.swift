@@ -34,8 +34,8 @@ struct PromptPositions: Sendable, Equatable {
 /// The half of a multimodal language model that looks at pictures and videos: it makes rows of the language model of them,
 /// each input by itself, so that they can be kept for the next prompt that has the same input.
 protocol VisionFront: Sendable {
-    /// The id that stands for a picture in a prompt's text, once each.
-    var pictureToken: Int { get }
+    /// The id that stands for a picture in a prompt's text, once each; nil where the model sees nothing.
+    var pictureToken: Int? { get }
     /// The id that stands for a video; nil where the model takes none.
     var videoToken: Int? { get }
 

@@ -15,8 +15,8 @@ enum ModelRenderer {
             "tasks": description.map { .strings($0.tasks.map(\.rawValue).sorted()) } ?? nil,
             "input_modalities": description.map { .strings($0.inputModalities.map(\.rawValue)) } ?? nil,
             "output_modalities": description.map { .strings($0.outputModalities.map(\.rawValue)) } ?? nil,
-            "defaults": description.map { defaults($0.defaults) } ?? nil,
-            "limits": description.map { limits($0.limits) } ?? nil,
+            "defaults": description.map(defaults) ?? nil,
+            "limits": description.map(limits) ?? nil,
             "memory": ["weight_bytes": status.weightBytes.map { .number($0) } ?? nil],
             "state": .string(state(status.state)),
             "reason": .optional(status.reason),
@@ -29,17 +29,22 @@ enum ModelRenderer {
         state == .loading ? ModelStatus.State.unloaded.rawValue : state.rawValue
     }
 
-    private static func defaults(_ defaults: GenerationDefaults) -> JSONValue {
-        [
+    /// Null where the model draws no pictures.
+    private static func defaults(_ description: ModelDescription) -> JSONValue {
+        guard description.draws else { return nil }
+        let defaults = description.defaults
+        return [
             "num_inference_steps": .number(defaults.steps), "guidance_scale": .number(defaults.guidanceScale),
             "image_guidance_scale": .number(defaults.imageGuidanceScale), "size": .size(defaults.size),
         ]
     }
 
-    private static func limits(_ limits: ModelLimits) -> JSONValue {
-        [
-            "min_size": .size(limits.minimumSize), "max_size": .size(limits.maximumSize),
-            "size_multiple": .number(limits.sizeMultiple), "max_images": .number(limits.maximumImages),
+    /// The sizes are null where the model draws no pictures.
+    private static func limits(_ description: ModelDescription) -> JSONValue {
+        let (limits, draws) = (description.limits, description.draws)
+        return [
+            "min_size": draws ? .size(limits.minimumSize) : nil, "max_size": draws ? .size(limits.maximumSize) : nil,
+            "size_multiple": draws ? .number(limits.sizeMultiple) : nil, "max_images": .number(limits.maximumImages),
             "context_length": .number(limits.contextLength),
         ]
     }
