@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from metamorph.tokenizer import BOS, EOS, EOT, HEADER_END, HEADER_START, IMAGE_END, IMAGE_START
-from recipe.rows import Row
+from recipe.rows import Row, padded_length
 
 VISUAL = -200
 """Stands in a row of ids for one visual token, as in the official code for a whole picture."""
@@ -120,7 +120,7 @@ class Chat:
 
 @dataclass
 class Batch:
-    """Lessons padded on the right, each tensor [rows, longest] unless it says otherwise."""
+    """Lessons padded on the right, each tensor [rows, length] unless it says otherwise."""
 
     ids: torch.Tensor
     """0 at visual tokens and padding."""
@@ -146,7 +146,7 @@ class Batch:
 
 def collate(lessons: list[Lesson], visual_tokens: int) -> Batch:
     """Rows as one batch. Causal attention needs no mask for padding on the right."""
-    width = max(len(row.ids) for row in lessons)
+    width = padded_length([len(row.ids) for row in lessons])
     size = (len(lessons), width)
     ids, targets = torch.zeros(size, dtype=torch.long), torch.zeros(size, dtype=torch.long)
     weights = torch.zeros(size)

@@ -22,6 +22,7 @@ from metamorph.pool import Pool
 from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
 from recipe.readers import Readers
+from recipe.rows import scored
 from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes.world import SHAPES
 
@@ -103,9 +104,9 @@ class Trainer:
 
     def told(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The cross-entropy of a batch's words, markers counting less, and the share of right words."""
-        kept = batch.weights > 0
-        targets, weights = batch.targets[kept], batch.weights[kept]
-        logits = self.network.lm_head(hidden[kept]).float()
+        kept = scored(batch.weights)
+        targets, weights = batch.targets.flatten()[kept], batch.weights.flatten()[kept]
+        logits = self.network.lm_head(hidden.flatten(0, 1)[kept]).float()
         losses = F.cross_entropy(logits, targets, reduction="none")
         word = weights > MARKER_WEIGHT
         right = (logits.detach().argmax(-1) == targets)[word].float().mean() if bool(word.any()) else torch.ones(())

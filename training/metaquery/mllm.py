@@ -27,7 +27,7 @@ from metaquery.tokenizer import END_OF_TEXT, TURN_END, TURN_START
 from metaquery.tower import finished_tower, pixels_of
 from recipe import llama
 from recipe.context import Context
-from recipe.rows import Row, by_length, padded
+from recipe.rows import Row, by_length, padded, scored
 from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
 from shapes import captions, frames, knowledge, questions
 from shapes.world import Scene
@@ -96,7 +96,7 @@ class Teacher:
         ids, targets, weights = (tensor.to(self.device) for tensor in padded([row for row, _ in told]))
         seen = self.see([scene for _, scenes in told for scene in scenes])
         hidden, _ = self.mllm.walk(self.mllm.embed(ids, seen)[:, None])
-        return self.words(hidden[:, 0], targets, weights)[0]
+        return self.words(hidden.flatten(0, 2), targets.flatten(), weights.flatten())[0]
 
     def told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of rows after a context that `variants` of them share, and the share of right words."""
@@ -105,14 +105,13 @@ class Teacher:
             ids, targets, weights = (tensor.to(self.device) for tensor in padded(part))
             embedded = self.mllm.embed(ids).unflatten(0, (len(rows) // variants, -1))
             hidden = self.mllm.walk(embedded, context)[0].flatten(0, 1)
-            kept = weights > 0
-            parts.append((hidden[kept], targets[kept], weights[kept]))
+            parts.append((hidden.flatten(0, 1), targets.flatten(), weights.flatten()))
         hidden, targets, weights = (torch.cat(tensors) for tensors in zip(*parts))
         return self.words(hidden, targets, weights)
 
     def words(self, hidden: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The weighted cross-entropy, and the share of right words, the ends of answers left out."""
-        kept = weights > 0
+        kept = scored(weights)
         hidden, targets, weights = hidden[kept], targets[kept], weights[kept]
         logits = self.mllm.lm_head(hidden).float()
         losses = F.cross_entropy(logits, targets, reduction="none")
