@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from recipe.autoencoder import latent_scale
 from recipe.context import Context
 from recipe.noise import noise_weights
 from recipe.rows import Row, by_length, padded, padded_ids
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, questions
 
 NOISE_WEIGHT = 1.0
@@ -240,23 +239,16 @@ def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--rate", type=float, default=7e-4)
+    parser = stage_parser(__doc__, steps=20000, rate=7e-4)
     parser.add_argument("--drawn", type=int, default=24, help="captioned pictures in a step")
     parser.add_argument("--asked", type=int, default=28, help="pictures in a step that are asked about")
     parser.add_argument("--edited", type=int, default=0, help="edited pictures in a step")
     parser.add_argument("--edits-from", type=int, default=4000, help="the step at which edits join")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(parser)
     join_processes()
     batch = Batch(drawn=arguments.drawn, asked=arguments.asked, edited=arguments.edited)
-    device = pick_device(arguments.device)
-    train(arguments.runs, arguments.steps, batch, arguments.edits_from, arguments.rate, arguments.seed, device)
+    rate, device = arguments.rate, arguments.device
+    train(arguments.runs, arguments.steps, batch, arguments.edits_from, rate, arguments.seed, device)
 
 
 if __name__ == "__main__":

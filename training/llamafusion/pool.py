@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import random
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from pathlib import Path
 import torch
 
 from recipe.autoencoder import encode
-from recipe.run import pick_device
+from recipe.pool import fill
+from recipe.run import begin, stage_parser
 from recipe.vae import finished_vae, latents_of
 from shapes import edits, world
 from shapes.edits import Edit
@@ -50,39 +50,22 @@ class Pool:
             self.edited = torch.cat([self.edited, other.edited])
 
 
-def fill(runs: Path, shards: int, seed: int, device: torch.device) -> None:
-    """Writes the shards that are missing."""
-    latents = latents_of(finished_vae(runs / "vae").to(device))
-    folder = runs / "pool"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(shards):
-        path = folder / f"shard-{number:04}.pt"
-        if path.exists():
-            continue
-        rng = random.Random(f"pool {seed} {number}")
+def main() -> None:
+    arguments = begin(stage_parser(__doc__, shards=24))
+    latents = latents_of(finished_vae(arguments.runs / "vae").to(arguments.device))
+
+    def shard(number: int) -> dict[str, torch.Tensor | bytes]:
+        rng = random.Random(f"pool {arguments.seed} {number}")
         scenes = [world.random_scene(rng, part="train") for _ in range(SHARD)]
         changes = [edits.edit(scene, rng) for scene in scenes]
-        shard = {
+        return {
             "scenes": pickle.dumps(scenes),
             "edits": pickle.dumps(changes),
-            "latents": encode(latents, scenes, device).half(),
-            "edited": encode(latents, [change.result for change in changes], device).half(),
+            "latents": encode(latents, scenes, arguments.device).half(),
+            "edited": encode(latents, [change.result for change in changes], arguments.device).half(),
         }
-        torch.save(shard, path.with_suffix(".new"))
-        path.with_suffix(".new").rename(path)
-        print(path.name, flush=True)
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--shards", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    fill(arguments.runs, arguments.shards, arguments.seed, pick_device(arguments.device))
+    fill(arguments.runs / "pool", arguments.shards, shard)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
 from recipe.rows import Row, by_length, padded, padded_ids
-from recipe.run import Average, Run, averaged, join_processes, meet, pick_device, process_number, set_rate
+from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
 from shapes import questions
 from shapes.world import random_scene
 
@@ -118,23 +117,15 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
 def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
     """The averaged text model of a run and its tokenizer."""
     sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    model = build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos)
-    model.load_state_dict(averaged(folder))
-    return model.eval().requires_grad_(False), sequencer
+    return finished(build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos), folder), sequencer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=12000)
+    parser = stage_parser(__doc__, steps=12000)
     parser.add_argument("--tokens", type=int, default=2048, help="tokens in a batch")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(parser)
     join_processes()
-    train(arguments.runs / "text", arguments.steps, arguments.tokens, arguments.seed, pick_device(arguments.device))
+    train(arguments.runs / "text", arguments.steps, arguments.tokens, arguments.seed, arguments.device)
 
 
 if __name__ == "__main__":

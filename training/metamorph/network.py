@@ -12,7 +12,7 @@ from metamorph.sequences import Batch, Chat
 from metamorph.tokenizer import BOS, EOS, EOT, IMAGE_END, IMAGE_START
 from metamorph.tower import WIDTH
 from recipe import llama
-from recipe.context import Context, walk
+from recipe.context import Causal
 
 
 def build_text_model(chat: Chat) -> LlamaForCausalLM:
@@ -29,7 +29,7 @@ def pretrained_text_model(chat: Chat, known: LlamaForCausalLM, sequencer: docume
     return model
 
 
-class MetaMorph(nn.Module):
+class MetaMorph(Causal):
     """The Llama with projector (`mlp2x_gelu`) and vision head (`mlp`). Names of parameters are those of the checkpoint."""
 
     def __init__(self, text: LlamaForCausalLM, vision_width: int = WIDTH) -> None:
@@ -60,13 +60,3 @@ class MetaMorph(nn.Module):
             return embedded
         places = batch.visual.nonzero(as_tuple=True)
         return embedded.index_put(places, self.project(tokens).to(embedded.dtype))
-
-    def walk(
-        self, embedded: torch.Tensor, context: Context | None = None, real: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, Context]:
-        """Inputs [rows, variants, tokens, width] after a context with `rows` rows; the variants of a row share its context
-        and do not see each other. `real` [rows, tokens] marks what is not padding (only with one variant, where the tokens
-        become context). Returns normed states of the same shape and the tokens' own context."""
-        length = embedded.shape[2]
-        causal = torch.ones(length, length, dtype=torch.bool, device=embedded.device).tril()
-        return walk(self.model, list(self.model.layers), embedded, context, causal, real, self.model.norm)

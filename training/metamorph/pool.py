@@ -6,7 +6,6 @@ thinking draws those.
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import random
 from dataclasses import dataclass, field
@@ -17,13 +16,11 @@ from transformers import SiglipVisionModel
 
 from metamorph.tower import finished_tower, see
 from recipe.autoencoder import encode, latent_scale
-from recipe.run import pick_device
+from recipe.pool import SHARD, by_count, fill, singles
+from recipe.run import begin, stage_parser
 from recipe.vae import finished_vae, latents_of
 from shapes import edits, frames, world
-from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
-
-SHARD = 2048
-"""Plain scenes in one file."""
+from shapes.world import Scene
 
 MOTIONS = 512
 """Motions in one file."""
@@ -69,27 +66,11 @@ class Pool:
 
     def by_count(self) -> dict[int, list[int]]:
         """Plain scenes by their number of objects."""
-        groups: dict[int, list[int]] = {n: [] for n in (1, 2, 3, 4)}
-        for number in self.plain:
-            groups[len(self.scenes[number].things)].append(number)
-        return groups
+        return by_count(self.scenes, self.plain)
 
     def scale(self) -> float:
         """The scaling factor that gives latents unit variance."""
         return latent_scale(self.latents)
-
-
-def singles() -> list[Scene]:
-    """Every training scene of one object."""
-    scenes = [
-        Scene(ground, (Thing(shape, color, size, place),))
-        for ground in GROUND_NAMES
-        for shape in SHAPES
-        for color in COLOR_NAMES
-        for size in SIZE_NAMES
-        for place in PLACES
-    ]
-    return [scene for scene in scenes if world.split(scene) == "train"]
 
 
 def _trained_edit(scene: Scene, rng: random.Random) -> edits.Edit:
@@ -120,40 +101,23 @@ def story(number: int, seed: int, size: int, motions: int) -> Story:
     return scenes, size, told, moved
 
 
-def fill(runs: Path, shards: int, size: int, seed: int, device: torch.device) -> None:
-    """Writes the shards that are missing."""
+def main() -> None:
+    arguments = begin(stage_parser(__doc__, shards=16, size=SHARD))
+    runs, device = arguments.runs, arguments.device
     latents = latents_of(finished_vae(runs / "vae").to(device))
     vision: SiglipVisionModel = finished_tower(runs)[0].to(device)
-    folder = runs / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(shards + 1):
-        path = folder / f"shard-{number:04}.pt"
-        if path.exists():
-            continue
-        told = story(number, seed, size, size * MOTIONS // SHARD)
+
+    def shard(number: int) -> dict[str, torch.Tensor | bytes]:
+        told = story(number, arguments.seed, arguments.size, arguments.size * MOTIONS // SHARD)
         scenes = told[0]
         tokens = [see(vision, world.render_batch(scenes[i : i + 512]), device) for i in range(0, len(scenes), 512)]
-        shard = {
+        return {
             "story": pickle.dumps(told),
             "tokens": torch.cat(tokens).half(),
             "latents": encode(latents, scenes, device).half(),
         }
-        torch.save(shard, path.with_suffix(".new"))
-        path.with_suffix(".new").rename(path)
-        print(f"pictures {path.name}: {len(scenes)}", flush=True)
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--shards", type=int, default=16)
-    parser.add_argument("--size", type=int, default=SHARD, help="plain scenes in a shard")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    fill(arguments.runs, arguments.shards, arguments.size, arguments.seed, pick_device(arguments.device))
+    fill(runs / "pictures", arguments.shards + 1, shard)
 
 
 if __name__ == "__main__":

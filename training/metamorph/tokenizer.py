@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from recipe.tokenizer import LLAMA3_SPLIT, begin_with, train_bpe
+from recipe.tokenizer import LLAMA3_SPLIT, begin_with, main, train_bpe
 from shapes import captions, edits, frames, knowledge, questions, thinking
 from shapes.world import random_scene
 
@@ -66,16 +65,5 @@ def _texts(rng: random.Random) -> list[str]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    path = arguments.runs / "tokenizer.json"
-    arguments.runs.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        train_tokenizer(path, arguments.seed)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, train_tokenizer)

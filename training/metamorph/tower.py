@@ -8,7 +8,6 @@ must point in clearly different directions. That is what a cosine loss needs.
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from transformers import SiglipConfig, SiglipModel, SiglipVisionModel
 from metamorph.claims import false_claim, true_claim
 from recipe.autoencoder import to_tensor
 from recipe.readers import Readers
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import world
 
 WIDTH = 96
@@ -138,17 +137,9 @@ def see(vision: SiglipVisionModel, pictures: np.ndarray, device: torch.device) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(stage_parser(__doc__, steps=5000, batch=48))
     join_processes()
-    train(arguments.runs, arguments.steps, arguments.batch, arguments.seed, pick_device(arguments.device))
+    train(arguments.runs, arguments.steps, arguments.batch, arguments.seed, arguments.device)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ network this small can't copy its input exactly enough to say anything there.
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from metamorph.pool import Pool
 from metamorph.tower import WIDTH
 from recipe.autoencoder import to_pictures
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from recipe.stable_diffusion import build_scheduler, build_unet
 
 CONDITION_TOKENS = 77
@@ -142,9 +141,7 @@ def train(runs: Path, steps: int, batch: int, draws: int, peak: float, seed: int
 
 def finished_visualizer(runs: Path) -> Visualizer:
     """The averaged visualizer of a run."""
-    visualizer = Visualizer()
-    visualizer.load_state_dict(averaged(runs / "visualizer"))
-    return visualizer.eval().requires_grad_(False)
+    return finished(Visualizer(), runs / "visualizer")
 
 
 @torch.no_grad()
@@ -165,20 +162,12 @@ def render(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=10000)
-    parser.add_argument("--batch", type=int, default=24)
+    parser = stage_parser(__doc__, steps=10000, batch=24, rate=1.0e-3)
     parser.add_argument("--draws", type=int, default=3, help="timesteps of each picture in a step")
-    parser.add_argument("--rate", type=float, default=1.0e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(parser)
     join_processes()
-    batch, draws, device = arguments.batch, arguments.draws, pick_device(arguments.device)
-    train(arguments.runs, arguments.steps, batch, draws, arguments.rate, arguments.seed, device)
+    rate, device = arguments.rate, arguments.device
+    train(arguments.runs, arguments.steps, arguments.batch, arguments.draws, rate, arguments.seed, device)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ served, and must not take the prompt's word only for the first.
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
 from recipe.readers import Readers
 from recipe.rows import scored
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes.world import SHAPES
 
 VISION_WEIGHT = 3.0
@@ -165,23 +164,13 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
 def finished_network(runs: Path) -> tuple[MetaMorph, Chat]:
     """The averaged language model of a run, and its way of talking."""
     chat = Chat(Tokenizer.from_file(str(runs / "tokenizer.json")), VISUAL_TOKENS)
-    network = MetaMorph(build_text_model(chat))
-    network.load_state_dict(averaged(runs / "vpit"))
-    return network.eval().requires_grad_(False), chat
+    return finished(MetaMorph(build_text_model(chat)), runs / "vpit"), chat
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--rate", type=float, default=1.3e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(stage_parser(__doc__, steps=8000, rate=1.3e-3))
     join_processes()
-    train(arguments.runs, arguments.steps, Mix(), arguments.rate, arguments.seed, pick_device(arguments.device))
+    train(arguments.runs, arguments.steps, Mix(), arguments.rate, arguments.seed, arguments.device)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ would need, for as many numbers.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from diffusers import AutoencoderDC
 from torch import nn
 
 from recipe import autoencoder
-from recipe.run import averaged, pick_device
+from recipe.run import finished
 
 LATENT_CHANNELS = 16
 LATENT_SIDE = 4
@@ -61,26 +60,8 @@ def latents_of(vae: AutoencoderDC) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def finished_dcae(folder: Path) -> AutoencoderDC:
     """The averaged autoencoder of a run, ready to use."""
-    vae = build_dcae()
-    vae.load_state_dict(averaged(folder))
-    return vae.eval().requires_grad_(False)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
-    device = pick_device(arguments.device)
-    vae = build_dcae().to(device)
-    autoencoder.train(arguments.runs / "dcae", vae, code, arguments.steps, arguments.batch, arguments.seed, device)
+    return finished(build_dcae(), folder)
 
 
 if __name__ == "__main__":
-    main()
+    autoencoder.main(__doc__, "dcae", build_dcae, code, 6000)

@@ -7,7 +7,6 @@ serves several noise levels.
 
 from __future__ import annotations
 
-import argparse
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from metaquery.network import CONNECTOR_LAYERS, QUERIES, WIDTH, Mllm, Queries, t
 from metaquery.pool import DECODERS, Pool
 from metaquery.tasks import Task
 from recipe.context import Context
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes.world import Scene
 
 NULL_SHARE = 0.1
@@ -142,28 +141,19 @@ def train(runs: Path, kind: str, steps: int, tuned: int, peak: float, seed: int,
 
 def finished_painter(runs: Path, kind: str) -> tuple[Decoder, Queries]:
     """The averaged diffusion model and queries of a run."""
-    painter = Painter(kind)
-    painter.load_state_dict(averaged(runs / kind))
-    painter.eval().requires_grad_(False)
+    painter = finished(Painter(kind), runs / kind)
     return painter.decoder, painter.queries
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser = stage_parser(__doc__, steps=16000, rate=1e-3)
     parser.add_argument("--decoder", choices=DECODERS, default="sana")
-    parser.add_argument("--steps", type=int, default=16000)
     parser.add_argument("--tuned", type=int, help="of the steps the last ones, on instructions (default: two fifths)")
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(parser)
     join_processes()
     tuned = arguments.steps * 2 // 5 if arguments.tuned is None else arguments.tuned
-    device = pick_device(arguments.device)
-    train(arguments.runs, arguments.decoder, arguments.steps, tuned, arguments.rate, arguments.seed, device)
+    rate, device = arguments.rate, arguments.device
+    train(arguments.runs, arguments.decoder, arguments.steps, tuned, rate, arguments.seed, device)
 
 
 if __name__ == "__main__":

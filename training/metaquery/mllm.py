@@ -8,14 +8,12 @@ draws no better than it understands what is wanted.
 
 from __future__ import annotations
 
-import argparse
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.nn import functional as F
-from transformers import LlavaOnevisionForConditionalGeneration
 
 from llamafusion import documents
 from llamafusion.text import finished_text_model
@@ -28,7 +26,7 @@ from metaquery.tower import finished_tower, pixels_of
 from recipe import llama
 from recipe.context import Context
 from recipe.rows import Row, by_length, padded, scored
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, frames, knowledge, questions
 from shapes.world import Scene
 
@@ -185,24 +183,13 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
 def finished_mllm(runs: Path) -> tuple[Mllm, Chat]:
     """The averaged, frozen LLaVA-OneVision of a run."""
     chat = Chat.load(runs)
-    mllm = Mllm(build_mllm(chat))
-    mllm.load_state_dict(averaged(runs / "mllm"))
-    assert isinstance(mllm.llava, LlavaOnevisionForConditionalGeneration)
-    return mllm.eval().requires_grad_(False), chat
+    return finished(Mllm(build_mllm(chat)), runs / "mllm"), chat
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--rate", type=float, default=1.0e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(stage_parser(__doc__, steps=8000, rate=1.0e-3))
     join_processes()
-    train(arguments.runs, arguments.steps, Mix(), arguments.rate, arguments.seed, pick_device(arguments.device))
+    train(arguments.runs, arguments.steps, Mix(), arguments.rate, arguments.seed, arguments.device)
 
 
 if __name__ == "__main__":

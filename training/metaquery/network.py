@@ -11,7 +11,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2Model, Qwen2
 from metaquery.chat import GRID, Chat
 from metaquery.tasks import Task
 from metaquery.tower import build_tower, encode, given, pixels_of
-from recipe.context import Context, rotate, walk
+from recipe.context import Causal, Context, rotate
 from recipe.rows import padded_ids
 from shapes.world import SIDE, Scene
 
@@ -61,7 +61,7 @@ def build_mllm(chat: Chat) -> LlavaOnevisionForConditionalGeneration:
     return llava
 
 
-class Mllm(nn.Module):
+class Mllm(Causal):
     """LLaVA-OneVision, walked in segments."""
 
     def __init__(self, llava: LlavaOnevisionForConditionalGeneration) -> None:
@@ -101,16 +101,6 @@ class Mllm(nn.Module):
             return embedded
         places = (ids == self.image).nonzero(as_tuple=True)
         return embedded.index_put(places, seen.flatten(0, 1).to(embedded.dtype))
-
-    def walk(
-        self, embedded: torch.Tensor, context: Context | None = None, real: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, Context]:
-        """Inputs [rows, variants, tokens, width] after a context with `rows` rows; the variants of a row share its context
-        and do not see each other. `real` [rows, tokens] marks what is not padding (only with one variant, where the tokens
-        become context). Returns normed states of the same shape and the tokens' own context."""
-        length = embedded.shape[2]
-        causal = torch.ones(length, length, dtype=torch.bool, device=embedded.device).tril()
-        return walk(self.model, list(self.model.layers), embedded, context, causal, real, self.model.norm)
 
     def begin(self, rows: list[list[int]], seen: torch.Tensor | None, context: Context | None = None) -> Context:
         """Rows of any lengths as a context for what follows, behind another one of as many rows."""

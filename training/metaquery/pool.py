@@ -6,7 +6,6 @@ one object, among which are the results of all other pairs.
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import random
 from dataclasses import dataclass, field
@@ -18,12 +17,10 @@ from metaquery import dcae, tasks
 from metaquery.tasks import Task
 from recipe import vae
 from recipe.autoencoder import encode, latent_scale
-from recipe.run import pick_device
+from recipe.pool import SHARD, by_count, fill, singles
+from recipe.run import begin, stage_parser
 from shapes import pairs, world
-from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
-
-SHARD = 2048
-"""Plain scenes in one file."""
+from shapes.world import Scene
 
 DECODERS = ("sana", "sd")
 """Both kinds of decoder; each has an autoencoder of its own."""
@@ -63,10 +60,8 @@ class Pool:
 
     def by_count(self) -> dict[int, list[Scene]]:
         """Plain scenes by their number of objects."""
-        groups: dict[int, list[Scene]] = {n: [] for n in (1, 2, 3, 4)}
-        for number in self.plain:
-            groups[len(self.scenes[number].things)].append(self.scenes[number])
-        return groups
+        groups = by_count(self.scenes, self.plain)
+        return {count: [self.scenes[number] for number in numbers] for count, numbers in groups.items()}
 
     def targets(self, wanted: list[Task]) -> torch.Tensor:
         """The latents of what tasks ask for, unscaled. [tasks, C, S, S]"""
@@ -75,19 +70,6 @@ class Pool:
     def scale(self) -> float:
         """The scaling factor that gives latents unit variance."""
         return latent_scale(self.latents)
-
-
-def singles() -> list[Scene]:
-    """Every training scene of one object."""
-    scenes = [
-        Scene(ground, (Thing(shape, color, size, place),))
-        for ground in GROUND_NAMES
-        for shape in SHAPES
-        for color in COLOR_NAMES
-        for size in SIZE_NAMES
-        for place in PLACES
-    ]
-    return [scene for scene in scenes if world.split(scene) == "train"]
 
 
 Story = tuple[list[Scene], int, list[Task], list[Task]]
@@ -106,37 +88,20 @@ def story(number: int, seed: int, size: int) -> Story:
     return [*scenes, *(task.target for task in (*changes, *both))], size, changes, both
 
 
-def fill(runs: Path, shards: int, size: int, seed: int, device: torch.device) -> None:
-    """Writes the shards that are missing."""
+def main() -> None:
+    arguments = begin(stage_parser(__doc__, shards=16, size=SHARD))
+    runs, device = arguments.runs, arguments.device
     makers = {
         "sana": dcae.latents_of(dcae.finished_dcae(runs / "dcae").to(device)),
         "sd": vae.latents_of(vae.finished_vae(runs / "vae").to(device)),
     }
-    folder = runs / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(shards + 1):
-        path = folder / f"shard-{number:04}.pt"
-        if path.exists():
-            continue
-        told = story(number, seed, size)
-        shard = {"story": pickle.dumps(told)}
-        shard |= {name: encode(makers[name], told[0], device).half() for name in DECODERS}
-        torch.save(shard, path.with_suffix(".new"))
-        path.with_suffix(".new").rename(path)
-        print(f"pictures {path.name}: {len(told[0])}", flush=True)
 
+    def shard(number: int) -> dict[str, torch.Tensor | bytes]:
+        told = story(number, arguments.seed, arguments.size)
+        latents = {name: encode(makers[name], told[0], device).half() for name in DECODERS}
+        return {"story": pickle.dumps(told), **latents}
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--shards", type=int, default=16)
-    parser.add_argument("--size", type=int, default=SHARD, help="plain scenes in a shard")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    fill(arguments.runs, arguments.shards, arguments.size, arguments.seed, pick_device(arguments.device))
+    fill(runs / "pictures", arguments.shards + 1, shard)
 
 
 if __name__ == "__main__":

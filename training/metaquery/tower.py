@@ -6,7 +6,6 @@ pooled feature that the sigmoid loss looks at.
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 from metaquery.chat import GRID
 from recipe.autoencoder import to_tensor
 from recipe.readers import Readers
-from recipe.run import Average, Run, averaged, join_processes, pick_device, process_number, set_rate
+from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes import world
 
 WIDTH = 96
@@ -93,24 +92,15 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
 def finished_tower(runs: Path) -> SiglipVisionModel:
     """The averaged tower of a run."""
     modules = nn.ModuleDict({"vision": build_tower(), "readers": Readers(WIDTH)})
-    modules.load_state_dict(averaged(runs / "tower"))
-    vision = modules["vision"]
+    vision = finished(modules, runs / "tower")["vision"]
     assert isinstance(vision, SiglipVisionModel)
-    return vision.eval().requires_grad_(False)
+    return vision
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(stage_parser(__doc__, steps=1500, batch=64))
     join_processes()
-    train(arguments.runs, arguments.steps, arguments.batch, arguments.seed, pick_device(arguments.device))
+    train(arguments.runs, arguments.steps, arguments.batch, arguments.seed, arguments.device)
 
 
 if __name__ == "__main__":

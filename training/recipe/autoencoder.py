@@ -1,4 +1,5 @@
-"""What the training of every autoencoder shares: pictures as tensors, the loss on objects, the loop, encoding of scenes."""
+"""What the training of every autoencoder shares: pictures as tensors, the loss on objects, the loop, the command line, and the
+encoding of scenes."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from recipe.run import Average, Run, set_rate
+from recipe.run import Average, Run, begin, set_rate, stage_parser
 from shapes import world
 
 OBJECT_WEIGHT = 6.0
@@ -58,6 +59,14 @@ def train(folder: Path, vae: nn.Module, code: Code, steps: int, batch: int, seed
         values = {"reconstruction": reconstruction, "size": size, "error": error}
         run.advance(reconstruction + size, vae, average, every=100, **values)
     run.save()
+
+
+def main(description: str | None, name: str, build: Callable[[], nn.Module], code: Code, steps: int) -> None:
+    """Trains an autoencoder in the folder `name` as the command line says."""
+    arguments = begin(stage_parser(description, steps=steps, batch=24))
+    torch.manual_seed(arguments.seed)
+    vae = build().to(arguments.device)
+    train(arguments.runs / name, vae, code, arguments.steps, arguments.batch, arguments.seed, arguments.device)
 
 
 @torch.no_grad()

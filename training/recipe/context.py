@@ -103,6 +103,20 @@ def walk(
     return norm(hidden), Context(keys, values, real)
 
 
+class Causal(nn.Module):
+    """A language model that is walked in segments; its decoder is `model`."""
+
+    def walk(
+        self, embedded: torch.Tensor, context: Context | None = None, real: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Context]:
+        """Inputs [rows, variants, tokens, width] after a context with `rows` rows; the variants of a row share its context
+        and do not see each other. `real` [rows, tokens] marks what is not padding (only with one variant, where the tokens
+        become context). Returns normed states of the same shape and the tokens' own context."""
+        length = embedded.shape[2]
+        causal = torch.ones(length, length, dtype=torch.bool, device=embedded.device).tril()
+        return walk(self.model, list(self.model.layers), embedded, context, causal, real, self.model.norm)
+
+
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotary positions in the form of Llama: the halves of the last dimension turn against each other."""
     half = x.shape[-1] // 2

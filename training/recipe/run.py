@@ -1,16 +1,21 @@
-"""What every training stage shares: resumable state on disk, the learning-rate curve, the average of weights, the log."""
+"""What every training stage shares: its command line, resumable state on disk, the learning-rate curve, the average of weights,
+the log."""
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import os
 import signal
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import distributed, nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Average:
@@ -120,6 +125,12 @@ def averaged(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["average"]
 
 
+def finished(module: Module, folder: Path) -> Module:
+    """A module with the averaged weights of a run, ready to use."""
+    module.load_state_dict(averaged(folder))
+    return module.eval().requires_grad_(False)
+
+
 def join_processes() -> None:
     """Joins the other processes that torchrun started, if any: on a CPU two processes beat two threads."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -148,3 +159,23 @@ def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: floa
 def pick_device(name: str) -> torch.device:
     """`auto` takes a GPU if there is one."""
     return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)
+
+
+def stage_parser(description: str | None, **numbers: int | float) -> argparse.ArgumentParser:
+    """The command line of a stage: what every stage takes, and numbers of its own with their defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Reads a stage's command line and does what it says of threads; `device` is a device from here on."""
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    arguments.device = pick_device(arguments.device)
+    return arguments

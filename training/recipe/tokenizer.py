@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
@@ -49,3 +51,15 @@ def begin_with(tokenizer: Tokenizer, bos: str) -> None:
             single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, tokenizer.token_to_id(bos))]
         ),
     ])
+
+
+def main(description: str | None, train: Callable[[Path, int], object]) -> None:
+    """Trains a recipe's tokenizer, if the runs have none yet."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    path = arguments.runs / "tokenizer.json"
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        train(path, arguments.seed)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from recipe import autoencoder
-from recipe.run import averaged, pick_device
+from recipe.run import finished
 from shapes import world
 
 KL_WEIGHT = 5e-4
@@ -48,26 +47,8 @@ def latents_of(vae: AutoencoderKL) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def finished_vae(folder: Path) -> AutoencoderKL:
     """The averaged autoencoder of a run, ready to use."""
-    vae = build_vae()
-    vae.load_state_dict(averaged(folder))
-    return vae.eval().requires_grad_(False)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
-    device = pick_device(arguments.device)
-    vae = build_vae().to(device)
-    autoencoder.train(arguments.runs / "vae", vae, code, arguments.steps, arguments.batch, arguments.seed, device)
+    return finished(build_vae(), folder)
 
 
 if __name__ == "__main__":
-    main()
+    autoencoder.main(__doc__, "vae", build_vae, code, 4000)

@@ -3,14 +3,14 @@ Skipped where PyTorch is not installed."""
 
 import json
 import random
-import re
 import tempfile
 import unittest
 from pathlib import Path
 
+from tests.names import golden_names, patterns
+
 try:
     import torch
-    from safetensors import safe_open
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
     from torch.nn import functional as F
@@ -39,16 +39,6 @@ def case(name: str) -> dict[str, object]:
 
 def expected(name: str) -> "dict[str, torch.Tensor]":
     return load_file(GOLDENS / "cases" / name / "expected.safetensors")
-
-
-def golden_names(path: Path) -> set[str]:
-    with safe_open(path, "pt") as file:
-        return set(file.keys())
-
-
-def patterns(names: "set[str]") -> set[str]:
-    """Names with their numbers left out: sizes differ, layouts must not."""
-    return {re.sub(r"\.\d+\.", ".N.", name) for name in names}
 
 
 @unittest.skipUnless(torch and CHECKPOINT.exists(), "needs PyTorch and the golden data")

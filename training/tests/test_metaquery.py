@@ -4,16 +4,16 @@ is shared and cached gives what whole rows give. Skipped where PyTorch is not in
 import json
 import os
 import random
-import re
 import tempfile
 import unittest
 from pathlib import Path
+
+from tests.names import golden_names, patterns
 
 try:
     import torch
     from diffusers import AutoencoderDC, AutoencoderKL
     from PIL import Image
-    from safetensors import safe_open
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
     from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, LlavaOnevisionImageProcessor
@@ -49,16 +49,6 @@ def case(name: str) -> dict[str, object]:
 
 def expected(name: str) -> "dict[str, torch.Tensor]":
     return load_file(GOLDENS / "cases" / name / "expected.safetensors")
-
-
-def golden_names(path: Path) -> set[str]:
-    with safe_open(path, "pt") as file:
-        return set(file.keys())
-
-
-def patterns(names: "set[str]") -> set[str]:
-    """Names with their numbers left out: sizes differ, layouts must not."""
-    return {re.sub(r"\.\d+(?=\.)", ".N", name) for name in names}
 
 
 class Checks(unittest.TestCase):
