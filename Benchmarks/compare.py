@@ -26,7 +26,9 @@ class Work:
     dtype: str
     runs: int
     is_decoder: bool = True
-    """A language model: fewer layers stand for all of them."""
+    """A language model, whose passes are measured one by one."""
+    is_large: bool = False
+    """In float32 more than this memory: fewer layers stand for all of them."""
     is_transformer: bool = True
     """Weights are most of its memory, which is held against them."""
     speed: float = 1.0
@@ -35,7 +37,7 @@ class Work:
     """The part of PyTorch's peak memory that it may take, where convolutions do the work."""
 
     def arguments(self, options: argparse.Namespace) -> list[str]:
-        layers = ["--layers", str(options.layers)] if self.is_decoder else []
+        layers = ["--layers", str(options.layers)] if self.is_large else []
         return ["--shape", self.shape, "--runs", str(self.runs), "--threads", str(options.threads), *layers]
 
     def run_triptych(self, options: argparse.Namespace) -> list[dict]:
@@ -70,8 +72,10 @@ WORKS = [
         rival_memory=0.5,
     ),
     Work("SigLIP so400m, 384²", "siglip-so400m", "f32", runs=1, is_decoder=False),
-    Work("Llama 8B", "llama-8b", "bf16", runs=3),
-    Work("LlamaFusion 8B", "llamafusion-8b", "bf16", runs=1),
+    Work("Llama 8B", "llama-8b", "bf16", runs=3, is_large=True),
+    Work("LlamaFusion 8B", "llamafusion-8b", "bf16", runs=1, is_large=True),
+    Work("Qwen2 0.5B", "qwen2-0.5b", "bf16", runs=5),
+    Work("Qwen2.5-VL 3B", "qwen2.5-vl-3b", "bf16", runs=3, is_large=True),
     Work("MetaQuery connector, 2 × 256 queries", "connector", "f32", runs=3, is_decoder=False),
 ]
 # The weights of a transformer, and what it may need beside them.
@@ -194,13 +198,14 @@ def main() -> None:
     parser.add_argument("--triptych", required=True, help="the built command")
     parser.add_argument("--shape", action="append", choices=[work.shape for work in WORKS], help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--layers", type=int, default=8, help="decoder layers out of 32; seconds are scaled to all")
+    parser.add_argument("--layers", type=int, default=8, help="of the large language models; seconds are scaled to all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args()
     works = [work for work in WORKS if not options.shape or work.shape in options.shape]
     rows = [row for work in works for row in compare(work, options)]
-    print(f"{processor()}, {options.threads} threads, {options.rounds} rounds, {options.layers} of 32 layers, scaled\n")
+    print(f"{processor()}, {options.threads} threads, {options.rounds} rounds")
+    print(f"{options.layers} layers of the large language models, scaled to all\n")
     print(table(rows))
     if options.json:
         options.json.write_text(json.dumps([row.entry for row in rows], indent=2) + "\n")

@@ -16,6 +16,8 @@ SHAPES = {
     "dc-ae": "deep_compression",
     "siglip-so400m": "siglip",
     "llama-8b": "llama",
+    "qwen2-0.5b": "qwen2",
+    "qwen2.5-vl-3b": "qwen2_5_vl",
     "llamafusion-8b": "llamafusion",
     "connector": "connector",
 }

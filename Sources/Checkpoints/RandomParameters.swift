@@ -13,9 +13,9 @@ package final class RandomParameters {
     /// The sum of all parameters as stored.
     package var byteCount: Int { parameters.reduce(0) { $0 + $1.shape.reduce(dtype.byteCount, *) } }
 
-    /// - Parameter dtype: how the parameters are stored, float32 or bfloat16.
+    /// - Parameter dtype: how the parameters are stored: float32, float16 or bfloat16.
     package init(dtype: DType) {
-        precondition([.float32, .bfloat16].contains(dtype), "no random weights in \(dtype)")
+        precondition([.float32, .float16, .bfloat16].contains(dtype), "no random weights in \(dtype)")
         self.dtype = dtype
     }
 
@@ -60,11 +60,16 @@ extension RandomParameters: ParameterSource {
             for index in 0..<count {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 let uniform = Float(Int32(truncatingIfNeeded: state >> 32)) / 2_147_483_648
-                let bits = (center + radius * uniform).bitPattern
-                if dtype == .bfloat16 {
-                    bytes.storeBytes(of: UInt16(bits >> 16).littleEndian, toByteOffset: 2 * index, as: UInt16.self)
-                } else {
-                    bytes.storeBytes(of: bits.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+                let value = center + radius * uniform
+                switch dtype {
+                case .bfloat16:
+                    let bits = UInt16(value.bitPattern >> 16)
+                    bytes.storeBytes(of: bits.littleEndian, toByteOffset: 2 * index, as: UInt16.self)
+                case .float16:
+                    let bits = Float16(value).bitPattern
+                    bytes.storeBytes(of: bits.littleEndian, toByteOffset: 2 * index, as: UInt16.self)
+                default:
+                    bytes.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
                 }
             }
             initialized = count * dtype.byteCount

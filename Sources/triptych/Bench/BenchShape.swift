@@ -11,13 +11,10 @@ enum BenchShape: String, CaseIterable {
     case deepCompression = "dc-ae"
     case siglipSO400M = "siglip-so400m"
     case llama8B = "llama-8b"
+    case qwen2Small = "qwen2-0.5b"
+    case qwen25VL3B = "qwen2.5-vl-3b"
     case llamaFusion8B = "llamafusion-8b"
     case connector
-
-    /// Names that `--shape` will take when their networks are here.
-    static let planned = [
-        "qwen2-0.5b", "qwen2.5-vl-3b",
-    ]
 
     /// Builds the network with random weights and measures it.
     func measure(_ options: BenchOptions) throws -> [Measurement] {
@@ -28,7 +25,9 @@ enum BenchShape: String, CaseIterable {
         case .sanaSmall: try SanaBench.measure(.small, options)
         case .deepCompression: try DeepCompressionBench.measure(options)
         case .siglipSO400M: try SigLIPBench.measure(options)
-        case .llama8B: try LlamaBench.measure(options)
+        case .llama8B: try LlamaBench.llama8B.measure(options)
+        case .qwen2Small: try LlamaBench.qwen2Small.measure(options)
+        case .qwen25VL3B: try Qwen25VLBench.measure(options)
         case .llamaFusion8B: try LlamaFusionBench.measure(options)
         case .connector: try ConnectorBench.measure(options)
         }

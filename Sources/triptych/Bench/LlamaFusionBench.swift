@@ -13,9 +13,9 @@ enum LlamaFusionBench {
     private static let patchifierGflop = 227.0
 
     static func measure(_ options: BenchOptions) throws -> [Measurement] {
-        let (layers, factor) = try options.scaled(LlamaBench.layers)
+        let (layers, factor) = try options.scaled(LlamaBench.llama8B.layers)
         let patchifier = try factor == 1 ? 0 : patchifierSeconds(options)
-        let config: LlamaFusionConfig = try configuration(json(text: LlamaBench.text(layers: layers)))
+        let config: LlamaFusionConfig = try configuration(json(text: LlamaBench.llama8B.json(layers: layers)))
         let parameters = RandomParameters(dtype: options.dtype)
         let network = LlamaFusion(config, parameters.reader)
         let prompt = LlamaBench.prompt(prefix, of: config.text)

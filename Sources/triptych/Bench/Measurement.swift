@@ -10,8 +10,8 @@ struct Measurement: Encodable {
         var max: Double
     }
 
-    /// `prefill`, `decode`, `step`, `step-cached`, or `forward` for encoders and decoders; beside `decode`, `memory-read`
-    /// is reading the same weights and nothing else.
+    /// `prefill`, `decode`, `step`, `step-cached`, `vision` for what a language model sees through, or `forward` for
+    /// encoders and decoders; beside `decode`, `memory-read` is reading the same weights and nothing else.
     var name: String
     var seconds: Seconds
     /// Tokens a second at the median, where the work is counted in tokens.

@@ -11,16 +11,18 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measures a network at its real dimensions with random weights, or a configured model."
     )
 
+    private static let shapes = BenchShape.allCases.map(\.rawValue).joined(separator: ", ")
+
     @Option(help: "Name of a configured model.")
     var model: String?
 
-    @Option(help: "A network: \(BenchShape.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "A network: \(Self.shapes).")
     var shape: String?
 
     @Option(help: "Build this many decoder layers and scale time and arithmetic to all of them.")
     var layers: Int?
 
-    @Option(help: "How weights are stored: f32 or bf16.")
+    @Option(help: "How weights are stored: f32, f16 or bf16.")
     var dtype = "bf16"
 
     @Option(help: "Measured runs, after one that is not.")
@@ -41,11 +43,7 @@ struct BenchCommand: ParsableCommand {
             throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
         }
         if let shape, BenchShape(rawValue: shape) == nil {
-            guard BenchShape.planned.contains(shape) else {
-                let known = (BenchShape.allCases.map(\.rawValue) + BenchShape.planned).joined(separator: ", ")
-                throw ValidationError("--shape must be one of \(known), not \(shape)")
-            }
-            throw ValidationError("--shape \(shape) is not supported yet")
+            throw ValidationError("--shape must be one of \(Self.shapes), not \(shape)")
         }
         _ = try storedType()
     }
@@ -71,9 +69,10 @@ struct BenchCommand: ParsableCommand {
     private func storedType() throws -> DType {
         switch dtype {
         case "f32": .float32
+        case "f16": .float16
         case "bf16": .bfloat16
         case "int8", "int4": throw ValidationError("--dtype \(dtype) is not supported yet")
-        default: throw ValidationError("--dtype must be f32, bf16, int8 or int4, not \(dtype)")
+        default: throw ValidationError("--dtype must be f32, f16, bf16, int8 or int4, not \(dtype)")
         }
     }
 }
