@@ -38,14 +38,14 @@ class Decoder:
         key_width = self.head_size * self.num_key_value_heads
         narrow, wide = width**-0.5, inner**-0.5
         biases = {"q_proj": width, "k_proj": key_width, "v_proj": key_width} if self.has_bias else {}
-        ones = torch.ones(width, dtype=values.values.dtype)
+        ones = torch.ones(width, dtype=values.dtype)
         return {
             f"{prefix}.self_attn.q_proj.weight": values.tensor((width, width), narrow),
             f"{prefix}.self_attn.k_proj.weight": values.tensor((key_width, width), narrow),
             f"{prefix}.self_attn.v_proj.weight": values.tensor((key_width, width), narrow),
             f"{prefix}.self_attn.o_proj.weight": values.tensor((width, width), QUIET * narrow),
             **{
-                f"{prefix}.self_attn.{name}.bias": torch.zeros(size, dtype=values.values.dtype)
+                f"{prefix}.self_attn.{name}.bias": torch.zeros(size, dtype=values.dtype)
                 for name, size in biases.items()
             },
             f"{prefix}.mlp.gate_proj.weight": values.tensor((inner, width), narrow),

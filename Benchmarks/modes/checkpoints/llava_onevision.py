@@ -52,7 +52,7 @@ class LLaVAOneVision(Qwen2):
 
     def projector(self, values: RandomValues) -> dict[str, torch.Tensor]:
         width, seen = self.decoder.hidden_size, VISION["hidden_size"]
-        zeros = torch.zeros(width, dtype=values.values.dtype)
+        zeros = torch.zeros(width, dtype=values.dtype)
         return {
             "multi_modal_projector.linear_1.weight": values.tensor((width, seen), seen**-0.5),
             "multi_modal_projector.linear_1.bias": zeros,

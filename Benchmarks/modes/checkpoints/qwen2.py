@@ -59,15 +59,15 @@ class Qwen2:
         """Shards of everything; the embedding table has `added_tokens` rows more than the vocabulary."""
         decoder, prefix = self.decoder, self.text_prefix
         yield from self.front(values)
-        rows = (decoder.vocab_size + added_tokens, decoder.hidden_size)
+        embeddings = values.tensor((decoder.vocab_size + added_tokens, decoder.hidden_size), 1.0)
 
         def outside() -> dict[str, torch.Tensor]:
-            norm = torch.ones(decoder.hidden_size, dtype=values.values.dtype)
-            return {f"{prefix}embed_tokens.weight": values.tensor(rows, 1.0), f"{prefix}norm.weight": norm}
+            norm = torch.ones(decoder.hidden_size, dtype=values.dtype)
+            return {f"{prefix}embed_tokens.weight": embeddings, f"{prefix}norm.weight": norm}
 
         def last() -> dict[str, torch.Tensor]:
             chain = [ids[NEWLINE], *(ids[word] for word in WORDS), ids[TURN_END]]
-            return decoder.speaking_layer(f"{prefix}layers.{count - 1}", values, values.tensor(rows, 1.0), chain)
+            return decoder.speaking_layer(f"{prefix}layers.{count - 1}", values, embeddings, chain)
 
         count = decoder.num_hidden_layers
         yield outside
