@@ -15,4 +15,9 @@ package struct Fingerprint: Hashable, Codable, Sendable {
     }
 
     package mutating func combine(_ other: Fingerprint) { combine(Int(truncatingIfNeeded: other.value)) }
+
+    /// That of a model whose first part has this one.
+    package func combined(with others: Fingerprint...) -> Fingerprint {
+        others.reduce(into: self) { $0.combine($1) }
+    }
 }

@@ -1,4 +1,5 @@
 import Images
+import Samplers
 
 // What holds for requests and entries of every family.
 
@@ -36,6 +37,18 @@ extension ModelDescription {
     func checkCount(of images: [PixelImage], field: String) throws {
         let most = limits.maximumImages
         try PipelineError.require(images.count <= most, field, "this model reads at most \(most) pictures")
+    }
+}
+
+extension Scheduler {
+    /// The schedule of a run that somebody asked for.
+    /// - Throws: `PipelineError.invalidRequest` where it can't have so many steps
+    func schedule(requested steps: Int) throws -> DenoisingSchedule {
+        do {
+            return try schedule(steps: steps)
+        } catch {
+            throw PipelineError.invalidRequest(field: "num_inference_steps", reason: "\(error)")
+        }
     }
 }
 

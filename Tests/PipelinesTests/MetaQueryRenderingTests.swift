@@ -47,7 +47,7 @@ struct MetaQueryRenderingTests {
             model,
             orders,
             size: size,
-            try model.schedule(steps: golden.integer("steps")),
+            try model.scheduler.schedule(steps: golden.integer("steps")),
             conditions: try golden.tensor("connector_output")
         )
         #expect(rendering.schedule.timesteps == (try golden.integers("timesteps").map(Float.init)))

@@ -77,14 +77,4 @@ extension LatentDiffusion {
             "must be multiples of \(multiple), at most \(most.width)x\(most.height)"
         )
     }
-
-    /// The schedule of a run.
-    /// - Throws: `PipelineError.invalidRequest` where the scheduler can't run so many steps
-    func schedule(steps: Int) throws -> DenoisingSchedule {
-        do {
-            return try scheduler.schedule(steps: steps)
-        } catch {
-            throw PipelineError.invalidRequest(field: "num_inference_steps", reason: "\(error)")
-        }
-    }
 }

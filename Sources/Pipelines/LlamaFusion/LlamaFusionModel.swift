@@ -29,9 +29,7 @@ struct LlamaFusionModel: Sendable {
             autoencoder: try autoencoderWeights.load(keys: AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
         )
         weightBytes = weights.byteCount + autoencoderWeights.byteCount
-        var fingerprint = weights.fingerprint
-        fingerprint.combine(autoencoderWeights.fingerprint)
-        self.fingerprint = fingerprint
+        fingerprint = weights.fingerprint.combined(with: autoencoderWeights.fingerprint)
     }
 
     // MARK: Sequences

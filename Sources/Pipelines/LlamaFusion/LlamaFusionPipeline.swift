@@ -42,13 +42,7 @@ package struct LlamaFusionPipeline: FamilyPipeline {
     /// prompt stands in the null branch.
     package func drawing(_ request: GenerationRequest) throws -> LlamaFusionDrawing {
         try check(request)
-        let steps = request.steps ?? description.defaults.steps
-        let schedule: DenoisingSchedule
-        do {
-            schedule = try model.scheduler.schedule(steps: steps)
-        } catch {
-            throw PipelineError.invalidRequest(field: "num_inference_steps", reason: "\(error)")
-        }
+        let schedule = try model.scheduler.schedule(requested: request.steps ?? description.defaults.steps)
         let prompt = request.prompt.isEmpty ? "" : promptTemplate.replacing("{prompt}", with: request.prompt)
         let full = try beforePicture(request.images.count, prompt, field: "prompt")
         let null = try beforePicture(0, request.negativePrompt ?? "", field: "negative_prompt")

@@ -31,10 +31,6 @@ struct LlavaFusionModel: Sendable {
         self.base = base
         boiTokenID = config.boiTokenID
         weightBytes = base.weightBytes + weights.byteCount + autoencoderWeights.byteCount
-        var fingerprint = base.fingerprint
-        for part in [weights.fingerprint, autoencoderWeights.fingerprint] {
-            fingerprint.combine(part)
-        }
-        self.fingerprint = fingerprint
+        fingerprint = base.fingerprint.combined(with: weights.fingerprint, autoencoderWeights.fingerprint)
     }
 }

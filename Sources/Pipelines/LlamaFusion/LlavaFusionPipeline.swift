@@ -49,13 +49,7 @@ package struct LlavaFusionPipeline: FamilyPipeline {
         try request.check()
         try description.checkCount(of: request.images, field: "images")
         try PipelineError.require(request.size ?? size == size, "size", "this model draws \(size.width)x\(size.height)")
-        let steps = request.steps ?? description.defaults.steps
-        let schedule: DenoisingSchedule
-        do {
-            schedule = try model.scheduler.schedule(steps: steps)
-        } catch {
-            throw PipelineError.invalidRequest(field: "num_inference_steps", reason: "\(error)")
-        }
+        let schedule = try model.scheduler.schedule(requested: request.steps ?? description.defaults.steps)
         let prompt = request.prompt.isEmpty ? "" : promptTemplate.replacing("{prompt}", with: request.prompt)
         let scale = request.guidanceScale ?? description.defaults.guidanceScale
         let full = try beforePicture(prompt, request.images, field: "prompt")

@@ -32,11 +32,7 @@ struct MetaMorphModel: Sendable {
         tower = try towerWeights.load { SigLIP(towerConfig, checkpoint: $0, output: output) }
         visualizer = try Visualizer(folder, for: config)
         weightBytes = weights.byteCount + towerWeights.byteCount + visualizer.weightBytes
-        var fingerprint = weights.fingerprint
-        for part in [towerWeights.fingerprint, visualizer.fingerprint] {
-            fingerprint.combine(part)
-        }
-        self.fingerprint = fingerprint
+        fingerprint = weights.fingerprint.combined(with: towerWeights.fingerprint, visualizer.fingerprint)
     }
 
     /// A picture as the model reads it.

@@ -95,7 +95,7 @@ package struct MetaMorphPipeline: FamilyPipeline {
         let scales = guidanceScales.isEmpty ? [description.defaults.guidanceScale] : guidanceScales
         return Visualizer.Plan(
             visualizer: model.visualizer,
-            schedule: try model.visualizer.diffusion.schedule(steps: steps ?? description.defaults.steps),
+            schedule: try model.visualizer.diffusion.scheduler.schedule(requested: steps ?? description.defaults.steps),
             size: size ?? description.defaults.size,
             orders: seeds.flatMap { seed in scales.map { Visualizer.Plan.Order(seed: seed, guidanceScale: $0) } }
         )

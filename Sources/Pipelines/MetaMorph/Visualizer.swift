@@ -19,9 +19,7 @@ struct Visualizer: Sendable {
         diffusion = try StableDiffusionModel(folder.diffusion(), network: folder.rendererWeights())
         adapter = try adapterWeights.load { VisualizerAdapter(adapterConfig, $0) }
         weightBytes = adapterWeights.byteCount + diffusion.weightBytes
-        var fingerprint = adapterWeights.fingerprint
-        fingerprint.combine(diffusion.fingerprint)
-        self.fingerprint = fingerprint
+        fingerprint = adapterWeights.fingerprint.combined(with: diffusion.fingerprint)
     }
 
     // MARK: Plans

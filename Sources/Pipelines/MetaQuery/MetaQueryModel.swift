@@ -47,11 +47,7 @@ struct MetaQueryModel: Sendable {
             scheduler: .dpmSolverMultistep
         )
         weightBytes = languageModel.weightBytes + connectorWeights.byteCount + diffusion.weightBytes
-        var fingerprint = languageModel.fingerprint
-        for part in [connectorWeights.fingerprint, diffusion.fingerprint] {
-            fingerprint.combine(part)
-        }
-        self.fingerprint = fingerprint
+        fingerprint = languageModel.fingerprint.combined(with: connectorWeights.fingerprint, diffusion.fingerprint)
     }
 
     /// The size of the pictures that it was trained on.

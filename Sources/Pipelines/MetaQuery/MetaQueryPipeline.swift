@@ -49,7 +49,7 @@ package struct MetaQueryPipeline: FamilyPipeline {
         try description.checkCount(of: request.images, field: "images")
         let size = request.size ?? description.defaults.size
         try model.diffusion.check(size)
-        let schedule = try model.diffusion.schedule(steps: request.steps ?? description.defaults.steps)
+        let schedule = try model.diffusion.scheduler.schedule(requested: request.steps ?? description.defaults.steps)
         return try MetaQueryDrawing(model, request, guidance(of: request), size: size, schedule)
     }
 
