@@ -58,7 +58,7 @@ package struct LLaVA: Sendable {
             case .siglip(let siglip, let layers): .siglip(SigLIP(siglip, vision, output: .hiddenState(layers: layers)))
             case .clip(let clip, let layers): .clip(CLIPVision(clip, vision, layers: layers))
             }
-        linear1 = Linear(projector["linear_1"], config.tower.width, width, bias: config.hasProjectorBias)
+        linear1 = Linear(projector["linear_1"], config.tower.encoder.width, width, bias: config.hasProjectorBias)
         linear2 = Linear(projector["linear_2"], width, width, bias: config.hasProjectorBias)
         newline = reader.tensor("image_newline", [width]).tensor()
     }
@@ -73,7 +73,7 @@ package struct LLaVA: Sendable {
     ///   - tiles: features of the whole picture and of its tiles, row by row: [1 + tiles, patches, width]
     ///   - height: of the picture in pixels
     package func pictureFeatures(_ tiles: Tensor, height: Int, width: Int) -> Tensor {
-        let (side, features) = (config.tower.gridSize, config.text.width)
+        let (side, features) = (config.tower.encoder.gridSize, config.text.width)
         let grid = config.tiles.grid(height: height, width: width)
         let unpadded = config.unpadded(height: height, width: width)
         precondition(tiles.shape[0] == 1 + grid.rows * grid.columns, "\(tiles.shape) for \(grid)")
@@ -99,7 +99,7 @@ package struct LLaVA: Sendable {
     /// The features of a video as they stand in a prompt, a quarter of a picture's for each frame: [frames, patches,
     /// width] → [features, width].
     package func videoFeatures(_ frames: Tensor) -> Tensor {
-        let (side, features) = (config.tower.gridSize, config.text.width)
+        let (side, features) = (config.tower.encoder.gridSize, config.text.width)
         let pooled = frames.reshaped([frames.shape[0], side, side, features])
             .interpolatedBilinear(height: config.pooledSize, width: config.pooledSize)
         return .concatenated(
@@ -115,18 +115,18 @@ extension LLaVAConfig {
             height: height,
             width: width,
             in: tiles.grid(height: height, width: width),
-            side: tower.gridSize,
+            side: tower.encoder.gridSize,
             limit: featureLimit
         )
     }
 
     /// Features a side of a video's frame.
-    fileprivate var pooledSize: Int { (tower.gridSize + 1) / 2 }
+    fileprivate var pooledSize: Int { (tower.encoder.gridSize + 1) / 2 }
 
     /// Rows that a picture takes in a prompt.
     package func pictureFeatureCount(height: Int, width: Int) -> Int {
         let unpadded = unpadded(height: height, width: width)
-        return tower.gridSize * tower.gridSize + unpadded.height * (unpadded.width + 1)
+        return tower.encoder.gridSize * tower.encoder.gridSize + unpadded.height * (unpadded.width + 1)
     }
 
     /// Rows that a video takes in a prompt.

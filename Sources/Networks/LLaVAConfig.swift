@@ -7,26 +7,10 @@ package struct LLaVAConfig: Sendable, Equatable, Decodable {
         case siglip(SigLIPConfig, layers: Int)
         case clip(CLIPVisionConfig, layers: Int)
 
-        package var width: Int {
+        package var encoder: VisionEncoderConfig {
             switch self {
-            case .siglip(let config, _): config.width
-            case .clip(let config, _): config.width
-            }
-        }
-
-        /// Pixels a side.
-        package var pictureSize: Int {
-            switch self {
-            case .siglip(let config, _): config.pictureSize
-            case .clip(let config, _): config.pictureSize
-            }
-        }
-
-        /// Patches a side.
-        package var gridSize: Int {
-            switch self {
-            case .siglip(let config, _): config.gridSize
-            case .clip(let config, _): config.gridSize
+            case .siglip(let config, _): config.encoder
+            case .clip(let config, _): config.encoder
             }
         }
     }
@@ -112,8 +96,9 @@ package struct LLaVAConfig: Sendable, Equatable, Decodable {
         let strategy = try config.decodeIfPresent(String.self, forKey: .strategy) ?? defaults.strategy
         tower = try Self.tower(config, selectedLayer: selected, strategy: strategy)
         let pinpoints = try config.decodeIfPresent([[Int]].self, forKey: .pinpoints) ?? defaults.pinpoints
-        guard let tiles = AnyResolution(pinpoints: pinpoints, tileSize: tower.pictureSize) else {
-            throw config.invalid(.pinpoints, "are not pairs of multiples of \(tower.pictureSize), the tower's size")
+        let tileSize = tower.encoder.pictureSize
+        guard let tiles = AnyResolution(pinpoints: pinpoints, tileSize: tileSize) else {
+            throw config.invalid(.pinpoints, "are not pairs of multiples of \(tileSize), the tower's size")
         }
         self.tiles = tiles
         featureLimit = type == "llava_onevision" ? try Self.featureLimit(config) : nil
@@ -143,15 +128,11 @@ package struct LLaVAConfig: Sendable, Equatable, Decodable {
         let (tower, known): (Tower?, String)
         if type == "clip_vision_model" {
             let clip = try config.decode(CLIPVisionConfig.self, forKey: .vision)
-            tower = clip.layers(behindState: selectedLayer).map { .clip(clip, layers: $0) }
+            tower = clip.encoder.layers(behindState: selectedLayer).map { .clip(clip, layers: $0) }
             known = "default"
         } else {
             let siglip = try config.decode(SigLIPConfig.self, forKey: .vision)
-            if case .hiddenState(let layers)? = siglip.hiddenState(selectedLayer) {
-                tower = .siglip(siglip, layers: layers)
-            } else {
-                tower = nil
-            }
+            tower = siglip.encoder.layers(behindState: selectedLayer).map { .siglip(siglip, layers: $0) }
             known = "full"
         }
         guard let tower else {

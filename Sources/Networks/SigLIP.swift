@@ -2,75 +2,40 @@ package import Checkpoints
 package import Tensors
 
 /// The vision half of transformers' SigLIP configuration: `vision_config` of a whole `config.json`, or a file of its own.
+@dynamicMemberLookup
 package struct SigLIPConfig: Sendable, Equatable, Decodable {
-    package var width: Int
-    package var feedForwardWidth: Int
-    package var layers: Int
-    package var heads: Int
-    package var channels: Int
-    /// Pixels a side; pictures are square.
-    package var pictureSize: Int
-    package var patchSize: Int
-    package var activation: VisionActivation
-    package var normEpsilon: Double
+    package var encoder: VisionEncoderConfig
     /// Layers of the text half, which a checkpoint of the whole model holds as well; 0 without one.
     package var textLayers: Int
-
-    /// Patches a side; pixels behind the last whole one are not seen (384 pixels make 27 patches of 14).
-    package var gridSize: Int { pictureSize / patchSize }
-    package var patches: Int { gridSize * gridSize }
 
     private enum CodingKeys: String, CodingKey {
         case modelType = "model_type"
         case vision = "vision_config"
         case text = "text_config"
-        case width = "hidden_size"
-        case feedForwardWidth = "intermediate_size"
-        case layers = "num_hidden_layers"
-        case heads = "num_attention_heads"
-        case channels = "num_channels"
-        case pictureSize = "image_size"
-        case patchSize = "patch_size"
-        case activation = "hidden_act"
-        case normEpsilon = "layer_norm_eps"
     }
 
     package init(from decoder: any Decoder) throws {
+        typealias EncoderKeys = VisionEncoderConfig.CodingKeys
         let file = try decoder.container(keyedBy: CodingKeys.self)
         let isWhole = try file.holds(.vision) || file.decodeIfPresent(String.self, forKey: .modelType) == "siglip"
-        let config = isWhole ? try file.nestedContainer(keyedBy: CodingKeys.self, forKey: .vision) : file
-        let type = try config.decodeIfPresent(String.self, forKey: .modelType) ?? "siglip_vision_model"
-        guard type == "siglip_vision_model" else {
-            throw config.invalid(.modelType, "\"\(type)\" is not supported (siglip_vision_model)")
-        }
-        width = try config.integer(.width, in: .networkSize, default: 768)
-        feedForwardWidth = try config.integer(.feedForwardWidth, in: .networkSize, default: 3072)
-        layers = try Self.layers(config)
-        heads = try config.integer(.heads, in: .networkSize, default: 12)
-        guard width.isMultiple(of: heads) else { throw config.invalid(.heads, "\(heads) does not divide \(width)") }
-        channels = try config.integer(.channels, in: 3...3, default: 3)
-        // Far above any real one; patches stay countable.
-        pictureSize = try config.integer(.pictureSize, in: 1...8192, default: 224)
-        patchSize = try config.integer(.patchSize, in: 1...pictureSize, default: 16)
-        activation = try Self.activation(config)
-        normEpsilon = try config.number(.normEpsilon, in: 0...1, default: 1e-6)
-        if isWhole, try file.holds(.text) {
-            textLayers = try Self.layers(file.nestedContainer(keyedBy: CodingKeys.self, forKey: .text))
-        } else {
-            textLayers = 0
-        }
+        encoder = try VisionEncoderConfig(
+            isWhole
+                ? file.nestedContainer(keyedBy: EncoderKeys.self, forKey: .vision)
+                : decoder.container(keyedBy: EncoderKeys.self),
+            "siglip_vision_model",
+            patchSize: 16,
+            activations: ["gelu_pytorch_tanh": .geluTanh, "gelu": .gelu],
+            normEpsilon: 1e-6
+        )
+        let hasText = try isWhole && file.holds(.text)
+        textLayers =
+            hasText
+            ? try VisionEncoderConfig.layers(file.nestedContainer(keyedBy: EncoderKeys.self, forKey: .text))
+            : 0
     }
 
-    private static func layers(_ config: KeyedDecodingContainer<CodingKeys>) throws -> Int {
-        try config.integer(.layers, in: 1...1024, default: 12)
-    }
-
-    private static func activation(_ config: KeyedDecodingContainer<CodingKeys>) throws -> VisionActivation {
-        let name = try config.decodeIfPresent(String.self, forKey: .activation) ?? "gelu_pytorch_tanh"
-        guard let activation = VisionActivation(rawValue: name), activation != .quickGELU else {
-            throw config.invalid(.activation, "\"\(name)\" is not supported (gelu_pytorch_tanh, gelu)")
-        }
-        return activation
+    package subscript<Value>(dynamicMember member: KeyPath<VisionEncoderConfig, Value>) -> Value {
+        encoder[keyPath: member]
     }
 }
 
@@ -84,7 +49,7 @@ package struct SigLIP: Sendable {
     private let patchEmbedding: PatchEmbedding
     /// [1, patches, width]
     private let positions: Tensor
-    private let layers: [VisionEncoderLayer]
+    private let encoder: VisionEncoder
     private let postNorm: LayerNorm?
 
     /// Which of the network's states is wanted.
@@ -98,9 +63,7 @@ package struct SigLIP: Sendable {
     /// - Parameter reader: stands where `embeddings` and `encoder` lie, `vision_model` in most checkpoints
     package init(_ config: SigLIPConfig, _ reader: ParameterReader, output: Output) {
         let count = if case .hiddenState(let layers) = output { layers } else { config.layers }
-        precondition((0...config.layers).contains(count), "\(count) of \(config.layers) layers")
         let embeddings = reader["embeddings"]
-        let encoder = reader["encoder"]["layers"]
         self.config = config
         patchEmbedding = PatchEmbedding(
             embeddings["patch_embedding"],
@@ -110,23 +73,13 @@ package struct SigLIP: Sendable {
         )
         let table = embeddings["position_embedding"].tensor("weight", [config.patches, config.width]).tensor()
         positions = table.reshaped([1] + table.shape)
-        layers = (0..<count).map { index in
-            VisionEncoderLayer(
-                encoder[index],
-                config.width,
-                heads: config.heads,
-                feedForwardWidth: config.feedForwardWidth,
-                normEpsilon: config.normEpsilon,
-                activation: config.activation
-            )
-        }
+        encoder = VisionEncoder(config.encoder, reader, layers: count)
         if output == .normalized {
             postNorm = LayerNorm(reader["post_layernorm"], config.width, epsilon: config.normEpsilon)
         } else {
             postNorm = nil
             reader.discard(Keys.postNorm)
         }
-        for layer in count..<config.layers { VisionEncoderLayer.discard(encoder[layer]) }
         reader.discard(Keys.pooling + Keys.buffers)
     }
 
@@ -136,14 +89,14 @@ package struct SigLIP: Sendable {
         self.init(config, reader["vision_model"], output: output)
         let text = reader["text_model"]
         guard config.textLayers > 0 else { return }
-        for layer in 0..<config.textLayers { VisionEncoderLayer.discard(text["encoder"]["layers"][layer]) }
+        VisionEncoder.discard(text, layers: 0..<config.textLayers)
         text.discard(Keys.text + Keys.buffers)
         reader.discard(Keys.contrast)
     }
 
     /// Leaves a whole copy of the network unread: the one that other models save beside their own weights.
     package static func discard(_ config: SigLIPConfig, _ reader: ParameterReader) {
-        for layer in 0..<config.layers { VisionEncoderLayer.discard(reader["encoder"]["layers"][layer]) }
+        VisionEncoder.discard(reader, layers: 0..<config.layers)
         reader.discard(Keys.embeddings + Keys.postNorm + Keys.pooling + Keys.buffers)
     }
 
@@ -154,7 +107,7 @@ package struct SigLIP: Sendable {
             "\(pictures.shape) for pictures of \(config.pictureSize)"
         )
         let embedded = patchEmbedding(pictures, adding: positions.repeated(pictures.shape[0]))
-        let hidden = layers.reduce(embedded) { hidden, layer in layer(hidden) }
+        let hidden = encoder(embedded)
         return postNorm?(hidden) ?? hidden
     }
 }
@@ -163,7 +116,7 @@ extension SigLIPConfig {
     /// The output that an index into transformers' `hidden_states` means: 0 is the embeddings, −1 the last layer's output,
     /// both without the post-layernorm. Nil where there is no such state.
     package func hiddenState(_ index: Int) -> SigLIP.Output? {
-        VisionEncoderLayer.count(behindState: index, of: layers).map { .hiddenState(layers: $0) }
+        encoder.layers(behindState: index).map { .hiddenState(layers: $0) }
     }
 }
 

@@ -10,6 +10,8 @@ package enum Activation: String, Sendable, CaseIterable {
     case gelu
     /// gelu's approximation by tanh (`gelu_pytorch_tanh`)
     case geluTanh
+    /// x / (1 + e^(−1.702 x)), OpenAI's approximation of gelu
+    case quickGELU
     /// max(x, 0)
     case relu
 
@@ -19,6 +21,7 @@ package enum Activation: String, Sendable, CaseIterable {
         case .silu: Int32(TK_SILU)
         case .gelu: Int32(TK_GELU)
         case .geluTanh: Int32(TK_GELU_TANH)
+        case .quickGELU: Int32(TK_QUICK_GELU)
         case .relu: Int32(TK_RELU)
         }
     }

@@ -40,8 +40,8 @@ import Testing
 
     @Test func states_areCountedAsInTransformers() throws {
         let config = try decode(small)
-        #expect([0, 3, -1, -4].map(config.layers(behindState:)) == [0, 3, 3, 0])
-        #expect([4, -5, Int.max, Int.min].allSatisfy { config.layers(behindState: $0) == nil })
+        #expect([0, 3, -1, -4].map(config.encoder.layers(behindState:)) == [0, 3, 3, 0])
+        #expect([4, -5, Int.max, Int.min].allSatisfy { config.encoder.layers(behindState: $0) == nil })
     }
 
     @Test func config_hasTransformersDefaults() throws {

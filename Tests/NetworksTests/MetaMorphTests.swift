@@ -154,7 +154,7 @@ import Testing
         let checkpoint = try Checkpoint(Self.folder(Self.models[0]))
         #expect(checkpoint.problems(keys: MetaMorph.keys) { MetaMorph(config, $0, tower: tower) }.isEmpty)
         var other = tower
-        other.layers = 2
+        other.encoder.layers = 2
         let problems = checkpoint.problems(keys: MetaMorph.keys) { MetaMorph(config, $0, tower: other) }
         #expect(problems.count == 16)
         #expect(problems.allSatisfy { $0.key.hasPrefix("model.vision_tower.vision_tower.encoder.layers.2.") })

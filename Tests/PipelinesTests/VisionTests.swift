@@ -99,7 +99,7 @@ import Testing
         let folder = SigLIPFolder(url: GoldenData.folder.appending(path: path))
         var config = try folder.config()
         #expect(try folder.imageProcessor(for: config).pictureSize == 66)
-        config.pictureSize = 60
+        config.encoder.pictureSize = 60
         let error = #expect(throws: CheckpointError.self) { try folder.imageProcessor(for: config) }
         #expect(error?.description.contains("preprocessor_config.json: size: 66 pixels") == true)
     }

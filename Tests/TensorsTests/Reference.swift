@@ -103,6 +103,7 @@ enum Reference {
         case .silu: x / (1 + exp(-x))
         case .gelu: x * 0.5 * erfc(-x / 2.0.squareRoot())
         case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+        case .quickGELU: x / (1 + exp(-1.702 * x))
         case .relu: max(x, 0)
         }
     }

@@ -16,7 +16,7 @@
 enum { TK_FLOAT32 = 0, TK_FLOAT16 = 1, TK_BFLOAT16 = 2 };
 
 /// Activation functions.
-enum { TK_IDENTITY = 0, TK_SILU = 1, TK_GELU = 2, TK_GELU_TANH = 3, TK_RELU = 4 };
+enum { TK_IDENTITY = 0, TK_SILU = 1, TK_GELU = 2, TK_GELU_TANH = 3, TK_RELU = 4, TK_QUICK_GELU = 5 };
 
 /// Instruction sets, weakest first.
 enum { TK_ISA_BASELINE = 0, TK_ISA_AVX2 = 1, TK_ISA_AVX512 = 2 };

@@ -33,6 +33,7 @@ static void widen(int dtype, const void *x, float *y, size_t count) {
     case TK_GELU: { enum { kind = TK_GELU }; statement; } break;                \
     case TK_GELU_TANH: { enum { kind = TK_GELU_TANH }; statement; } break;      \
     case TK_RELU: { enum { kind = TK_RELU }; statement; } break;                \
+    case TK_QUICK_GELU: { enum { kind = TK_QUICK_GELU }; statement; } break;    \
     default: { enum { kind = TK_IDENTITY }; statement; } break;                 \
     }
 

@@ -52,6 +52,7 @@ INLINE vec activation_of(int activation, vec x) {
         vec u = x * fma_(x * x, splat(0.044715f), one) * splat(-1.5957691216f);
         return x / (one + exponential(u));
     }
+    case TK_QUICK_GELU: return x / (one + exponential(x * splat(-1.702f)));
     case TK_RELU: return maximum(splat(0.0f), x);
     default: return x;
     }

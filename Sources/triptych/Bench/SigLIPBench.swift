@@ -27,7 +27,7 @@ enum SigLIPBench {
     }
 }
 
-extension SigLIPConfig {
+extension VisionEncoderConfig {
     /// Billions of multiplications and additions for one picture.
     fileprivate var gflop: Double {
         let embedding = patchSize * patchSize * channels * width
