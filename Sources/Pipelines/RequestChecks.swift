@@ -10,6 +10,22 @@ extension PipelineError {
     }
 }
 
+/// What a request for a reply calls its texts and its pictures.
+package struct RequestFields: Sendable {
+    var texts: String
+    var images: String
+
+    static let ofAnswer = RequestFields(texts: "question", images: "images")
+    static let ofChat = RequestFields(texts: "messages", images: "messages")
+}
+
+extension ChatRequest {
+    /// - Throws: `PipelineError.invalidRequest` where a reply of text is not wanted
+    func requireText(_ reason: String = "this model replies in text") throws {
+        try PipelineError.require(modalities?.contains(.text) ?? true, "modalities", reason)
+    }
+}
+
 extension GenerationRequest {
     func check() throws {
         try PipelineError.require(!prompt.isEmpty || !images.isEmpty, "prompt", "may be empty only with pictures")

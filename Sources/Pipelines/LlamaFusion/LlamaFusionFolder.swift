@@ -32,15 +32,18 @@ struct LlamaFusionFolder {
 
     func autoencoderWeights() throws -> Checkpoint { try Checkpoint(autoencoderURL) }
 
-    /// - Throws: an error also where the tokenizer has more tokens than the model.
+    /// Notes what keeps the autoencoder from being built, without reading weights.
+    func checkAutoencoder(for image: PatchifierConfig, _ report: inout CheckReport) {
+        let config = report.note { try autoencoderConfig(for: image) }
+        let weights = report.note { try autoencoderWeights() }
+        guard let config, let weights else { return }
+        let side = image.latentSize * config.downscaling
+        report.add(weights, "autoencoder: \(side)x\(side) pictures, \(image.tokens) tokens each")
+        report.note(weights, AutoencoderKL.keys) { AutoencoderKL(config, $0) }
+    }
+
     func tokenizer(for model: LlamaFusionConfig) throws -> Tokenizer {
-        let file = url.appending(path: "tokenizer.json")
-        let tokenizer = try Tokenizer(contentsOf: file)
-        guard tokenizer.vocabularySize <= model.text.vocabularySize else {
-            let reason = "\(tokenizer.vocabularySize) tokens, but the model has \(model.text.vocabularySize)"
-            throw CheckpointError.malformedFile(file: file.path, reason: reason)
-        }
-        return tokenizer
+        try Tokenizer(ofModelAt: url, vocabularySize: model.text.vocabularySize)
     }
 
     /// - Parameter kind: nil takes the one that the file names

@@ -28,16 +28,7 @@ private struct LlamaFusionCheck {
                 )
                 report.note(weights, LlamaFusion.keys) { LlamaFusion(config, $0) }
             }
-            let autoencoderConfig = report.note { try folder.autoencoderConfig(for: config.image) }
-            let autoencoderWeights = report.note { try folder.autoencoderWeights() }
-            if let autoencoderConfig, let autoencoderWeights {
-                let side = config.image.latentSize * autoencoderConfig.downscaling
-                report.add(
-                    autoencoderWeights,
-                    "autoencoder: \(side)x\(side) pictures, \(config.image.tokens) tokens each"
-                )
-                report.note(autoencoderWeights, AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
-            }
+            folder.checkAutoencoder(for: config.image, &report)
             if let tokenizer = report.note({ try folder.tokenizer(for: config) }) {
                 report.summary.append("tokenizer: \(tokenizer.vocabularySize) tokens")
             }

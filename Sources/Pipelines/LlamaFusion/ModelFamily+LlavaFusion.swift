@@ -24,18 +24,7 @@ private struct LlavaFusionCheck {
         if let baseWeights { report.add(baseWeights, "base model") }
         if let config, let weights { report.add(weights, "image side: \(config.separation) separation") }
         if let config, let weights, let baseWeights { account(folder, config, weights, baseWeights) }
-        if let config {
-            let autoencoderConfig = report.note { try folder.imageSide.autoencoderConfig(for: config.image) }
-            let autoencoderWeights = report.note { try folder.imageSide.autoencoderWeights() }
-            if let autoencoderConfig, let autoencoderWeights {
-                let side = config.image.latentSize * autoencoderConfig.downscaling
-                report.add(
-                    autoencoderWeights,
-                    "autoencoder: \(side)x\(side) pictures, \(config.image.tokens) tokens each"
-                )
-                report.note(autoencoderWeights, AutoencoderKL.keys) { AutoencoderKL(autoencoderConfig, $0) }
-            }
-        }
+        if let config { folder.imageSide.checkAutoencoder(for: config.image, &report) }
         _ = report.note { try folder.imageSide.scheduler() }
     }
 

@@ -26,15 +26,11 @@ struct MetaMorphFolder {
 
     /// - Throws: an error also where the tokenizer has more tokens than the model, or lacks one that is needed.
     func tokenizer(for config: MetaMorphConfig) throws -> (Tokenizer, MarkerIDs) {
-        let file = url.appending(path: "tokenizer.json")
-        let tokenizer = try Tokenizer(contentsOf: file)
-        guard tokenizer.vocabularySize <= config.text.vocabularySize else {
-            let reason = "\(tokenizer.vocabularySize) tokens, but the model has \(config.text.vocabularySize)"
-            throw CheckpointError.malformedFile(file: file.path, reason: reason)
-        }
+        let tokenizer = try Tokenizer(ofModelAt: url, vocabularySize: config.text.vocabularySize)
         do {
             return (tokenizer, try MarkerIDs(tokenizer))
         } catch let error as MarkerIDs.MissingToken {
+            let file = url.appending(path: "tokenizer.json")
             throw CheckpointError.malformedFile(file: file.path, reason: "has no token \(error.token)")
         }
     }

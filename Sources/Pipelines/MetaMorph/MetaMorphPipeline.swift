@@ -103,28 +103,12 @@ package struct MetaMorphPipeline: FamilyPipeline {
 
     // MARK: Replies
 
-    /// A question is a conversation of one turn.
-    package func answering(_ request: AnswerRequest) throws -> MetaMorphReplying {
-        try request.check()
-        return try replying(to: .answer(request), ChatRequest(request), fields: ("question", "images"))
-    }
-
-    package func replying(_ request: ChatRequest) throws -> MetaMorphReplying {
-        try replying(to: .chat(request), request, fields: ("messages", "messages"))
-    }
-
-    /// - Parameter fields: what the request calls its texts and its pictures
-    private func replying(
+    package func replying(
         to original: RunRequest,
         _ request: ChatRequest,
-        fields: (texts: String, images: String)
+        _ fields: RequestFields
     ) throws -> MetaMorphReplying {
-        try request.check()
-        try PipelineError.require(
-            request.modalities?.contains(.text) ?? true,
-            "modalities",
-            "this model replies in text, too"
-        )
+        try request.requireText("this model replies in text, too")
         try description.checkCount(of: request.images, field: fields.images)
         let prompt = try model.prompt(of: request.turns, field: fields.texts)
         let rules = VisualDecoding.Rules(

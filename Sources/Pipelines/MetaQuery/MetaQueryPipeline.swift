@@ -69,13 +69,12 @@ package struct MetaQueryPipeline: FamilyPipeline {
 
     // MARK: Replies
 
-    // The language model is frozen: it answers as if nothing had been built around it.
-
-    package func answering(_ request: AnswerRequest) throws -> MultimodalReplying {
-        try model.languageModel.answering(request)
-    }
-
-    package func replying(_ request: ChatRequest) throws -> MultimodalReplying {
-        try model.languageModel.replying(request)
+    /// The language model is frozen: it answers as if nothing had been built around it.
+    package func replying(
+        to original: RunRequest,
+        _ request: ChatRequest,
+        _ fields: RequestFields
+    ) throws -> MultimodalReplying {
+        try model.languageModel.replying(to: original, request, fields)
     }
 }

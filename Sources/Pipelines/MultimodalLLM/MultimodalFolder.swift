@@ -186,15 +186,10 @@ struct MultimodalFolder {
     /// - Parameter placeholders: what the chat template writes for inputs, and the ids that the config has for them
     /// - Throws: an error also where the tokenizer has more tokens than the model, or others for the placeholders.
     func tokenizer(for config: LlamaConfig, placeholders: [String: Int]) throws -> Tokenizer {
-        let file = url.appending(path: "tokenizer.json")
-        let tokenizer = try Tokenizer(contentsOf: file)
-        guard tokenizer.vocabularySize <= config.vocabularySize else {
-            let reason = "\(tokenizer.vocabularySize) tokens, but the model has \(config.vocabularySize)"
-            throw CheckpointError.malformedFile(file: file.path, reason: reason)
-        }
+        let tokenizer = try Tokenizer(ofModelAt: url, vocabularySize: config.vocabularySize)
         for (token, id) in placeholders.sorted(by: { $0.key < $1.key }) where tokenizer.id(of: token) != id {
             let reason = "\(token) is not the token \(id), which config.json puts in the place of pictures"
-            throw CheckpointError.malformedFile(file: file.path, reason: reason)
+            throw CheckpointError.malformedFile(file: url.appending(path: "tokenizer.json").path, reason: reason)
         }
         return tokenizer
     }

@@ -26,9 +26,13 @@ package struct MultimodalPipeline: FamilyPipeline {
         throw PipelineError.invalidRequest(field: "model", reason: "this model draws no pictures")
     }
 
-    package func answering(_ request: AnswerRequest) throws -> MultimodalReplying { try model.answering(request) }
-
-    package func replying(_ request: ChatRequest) throws -> MultimodalReplying { try model.replying(request) }
+    package func replying(
+        to original: RunRequest,
+        _ request: ChatRequest,
+        _ fields: RequestFields
+    ) throws -> MultimodalReplying {
+        try model.replying(to: original, request, fields)
+    }
 }
 
 extension MultimodalLLM {
@@ -36,30 +40,13 @@ extension MultimodalLLM {
     /// included, and few enough for their rows to be held at a time.
     var maximumImages: Int { seesPictures ? 64 : 0 }
 
-    /// A question is a conversation of one turn.
-    /// - Throws: `PipelineError.invalidRequest`, here and below
-    func answering(_ request: AnswerRequest) throws -> MultimodalReplying {
-        try request.check()
-        return try replying(to: .answer(request), ChatRequest(request), fields: ("question", "images"))
-    }
-
-    /// One reply, whatever `request.count`.
-    func replying(_ request: ChatRequest) throws -> MultimodalReplying {
-        try PipelineError.require(
-            request.modalities?.contains(.text) ?? true,
-            "modalities",
-            "this model replies in text"
-        )
-        return try replying(to: .chat(request), request, fields: ("messages", "messages"))
-    }
-
-    /// - Parameter fields: what the request calls its texts and its pictures
-    private func replying(
+    /// - Throws: `PipelineError.invalidRequest`
+    func replying(
         to original: RunRequest,
         _ request: ChatRequest,
-        fields: (texts: String, images: String)
+        _ fields: RequestFields
     ) throws -> MultimodalReplying {
-        try request.check()
+        try request.requireText()
         try PipelineError.require(
             request.images.count <= maximumImages,
             fields.images,

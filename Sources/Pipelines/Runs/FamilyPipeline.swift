@@ -14,9 +14,26 @@ package protocol FamilyPipeline: Pipeline {
 
     /// - Throws: `PipelineError.invalidRequest`, here and below
     func drawing(_ request: GenerationRequest) throws -> Drawing
-    func answering(_ request: AnswerRequest) throws -> Replying
     /// One reply, whatever `request.count`.
-    func replying(_ request: ChatRequest) throws -> Replying
+    /// - Parameters:
+    ///   - original: what was asked for: a conversation, or a question as a conversation of one turn
+    ///   - request: the same as a conversation, checked for what no model can do
+    func replying(to original: RunRequest, _ request: ChatRequest, _ fields: RequestFields) throws -> Replying
+}
+
+extension FamilyPipeline {
+    /// A question is a conversation of one turn.
+    package func answering(_ request: AnswerRequest) throws -> Replying {
+        try request.check()
+        let conversation = ChatRequest(request)
+        try conversation.check()
+        return try replying(to: .answer(request), conversation, .ofAnswer)
+    }
+
+    package func replying(_ request: ChatRequest) throws -> Replying {
+        try request.check()
+        return try replying(to: .chat(request), request, .ofChat)
+    }
 }
 
 extension FamilyPipeline {
