@@ -68,10 +68,3 @@ extension MultimodalPrompt {
         }
     }
 }
-
-extension Tensor {
-    /// The last of [1, rows, width]: [1, 1, width]
-    var lastRow: Tensor {
-        reshaped([shape[1], shape[2]])[(shape[1] - 1)..<shape[1]].reshaped([1, 1, shape[2]])
-    }
-}

@@ -163,6 +163,35 @@ import Testing
         }
     }
 
+    /// How runs have been saved ever since they could be.
+    private struct SavedState: Codable {
+        var sources: [Latents]
+        var ids: [Int]
+        var scores: [TokenScore]
+        var sampler: TokenSampler
+        var finishReason: GeneratedAnswer.FinishReason?
+    }
+
+    @Test func state_keepsItsForm() throws {
+        let pipeline = try GoldenModel.pipeline("llamafusion")
+        let request = ChatRequest(
+            turns: [ChatTurn(.user, "What is it?", images: [picture])],
+            maxTokens: 6,
+            sampling: TokenSampling(temperature: 1.3),
+            seed: 3,
+            topLogProbabilities: 1
+        )
+        var run = try pipeline.replying(request)
+        // The picture, the prompt's three passes, and two tokens more than the first.
+        for _ in 0..<6 { #expect(try run.advance() == nil) }
+        let model = pipeline.model.fingerprint
+        let saved = try SavedRun<SavedState>.restore(run.archivedState(), of: .chat(request), model: model)
+        #expect(saved.sources.count == 1 && saved.ids.count == 3 && saved.scores.count == 3)
+        var resumed = try pipeline.replying(request)
+        try resumed.restore(SavedRun.archive(saved, of: .chat(request), model: model))
+        #expect(try resumed.finish() == run.finish())
+    }
+
     @Test func state_ofAnotherConversationIsRefused() throws {
         let pipeline = try GoldenModel.pipeline("llamafusion")
         var request = ChatRequest(turns: [ChatTurn(.user, "What?")], maxTokens: 3)

@@ -68,9 +68,9 @@ import Testing
         var run = try pipeline.answering(golden.answer())
         while run.progress.stage == .encodeImage { #expect(try run.advance() == nil) }
         let expectedLatents = try golden.tensor("source_latents")
-        #expect(deviation(run.state.sources[0].values, from: expectedLatents.array) < 2e-5)
+        #expect(deviation(run.sources[0].values, from: expectedLatents.array) < 2e-5)
 
-        let logits = try pipeline.logits(of: run.reader, pictures: run.state.sources)
+        let logits = try pipeline.logits(of: run.reader, pictures: run.sources)
         #expect(deviation(logits, from: try golden.tensor("logits_first").array) < 5e-5)
         let answer = try run.answer()
         #expect(answer.tokenIDs == (try golden.integers("token_ids")))

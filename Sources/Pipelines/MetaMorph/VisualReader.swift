@@ -35,10 +35,7 @@ struct VisualReader: Sendable {
         let rows = model.rows(of: sequence.passes[readCount], sources: sources, drawn: drawn)
         let hidden = model.network.text(rows, caches: &caches)
         readCount += 1
-        guard isFinished else { return nil }
-        let (count, width) = (hidden.shape[1], hidden.shape[2])
-        let last = hidden.reshaped([count, width])[(count - 1)..<count].reshaped([1, 1, width])
-        return model.network.text.normalized(last)
+        return isFinished ? model.network.text.normalized(hidden.lastRow) : nil
     }
 }
 
