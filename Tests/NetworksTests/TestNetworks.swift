@@ -3,6 +3,7 @@ import Foundation
 import GoldenData
 import Networks
 import Tensors
+import Testing
 
 /// The tiny networks of the golden data.
 enum TestNetworks {
@@ -38,6 +39,15 @@ func noise(_ shape: [Int], seed: UInt64) -> Tensor {
         return Float(Int32(truncatingIfNeeded: state >> 32)) / Float(Int32.max)
     }
     return Tensor(values, shape: shape)
+}
+
+/// Expects a configuration to be refused for one of its keys.
+func expectRefusal(of key: String, sourceLocation: SourceLocation = #_sourceLocation, _ decode: () throws -> Void) {
+    let error = #expect(throws: CheckpointError.self, "\(key)", sourceLocation: sourceLocation) { try decode() }
+    guard case .configuration("config.json", key, _)? = error else {
+        Issue.record("\(String(describing: error)) for \(key)", sourceLocation: sourceLocation)
+        return
+    }
 }
 
 extension Tensor {

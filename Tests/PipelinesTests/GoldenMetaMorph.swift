@@ -78,7 +78,6 @@ extension MetaMorphPipeline {
     /// The first reply to a conversation.
     func reply(to request: ChatRequest) throws -> ChatReply {
         var run = try run(for: .chat(request))
-        guard case .replies(let replies, _) = try run.finish(), let reply = replies.first else { throw NoSuchResult() }
-        return reply
+        return try run.replies().replies[0]
     }
 }

@@ -5,6 +5,7 @@ import Images
 import Networks
 import Samplers
 import Tensors
+import Testing
 
 @testable import Pipelines
 
@@ -78,6 +79,34 @@ extension PipelineRun {
         guard case .pictures(let pictures, _) = try finish() else { throw NoSuchResult() }
         return pictures
     }
+
+    mutating func replies() throws -> (replies: [ChatReply], usage: TokenUsage) {
+        guard case .replies(let replies, let usage) = try finish() else { throw NoSuchResult() }
+        return (replies, usage)
+    }
 }
 
 struct NoSuchResult: Error {}
+
+extension PixelImage {
+    /// Within the tolerance of the golden data for PNGs.
+    func expectEqual(to file: URL, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let expected = try GoldenModel.picture(file)
+        #expect(width == expected.width && height == expected.height, sourceLocation: sourceLocation)
+        let levels = zip(pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
+        #expect(levels.allSatisfy { $0 <= 2 }, "\(levels.max() ?? 0) levels", sourceLocation: sourceLocation)
+        #expect(Double(levels.reduce(0, +)) / Double(levels.count) < 0.1, sourceLocation: sourceLocation)
+    }
+}
+
+/// Changes a text in a file of a model's copy.
+func edit(_ folder: URL?, _ file: String, _ old: String, _ new: String) throws {
+    let url = try #require(folder).appending(path: file)
+    let text = try String(contentsOf: url, encoding: .utf8)
+    #expect(text.contains(old), "\(old) in \(file)")
+    try Data(text.replacing(old, with: new).utf8).write(to: url)
+}
+
+func remove(_ folder: URL?, _ file: String) throws {
+    try FileManager.default.removeItem(at: #require(folder).appending(path: file))
+}

@@ -1,8 +1,11 @@
+import Checkpoints
 import Foundation
 import GoldenData
 import Images
 import Networks
 import Tensors
+import Testing
+import Tokenizers
 
 @testable import Pipelines
 
@@ -10,17 +13,81 @@ import Tensors
 enum GoldenMultimodalLLM {
     static let oneVision = "metaquery_llavaov_sana"
     static let next = "llava_next_llama3"
+    static let qwen25VL = "metaquery_qwen25vl_sd"
     static let chats = ["chat_text", "chat_image0", "chat_image1"]
 
     static func folder(_ set: String) -> URL {
         let names = [
-            oneVision: "llava-onevision-qwen2-tiny-ov-hf",
-            next: "llama3-llava-next-tiny-hf",
+            oneVision: "llava-hf/llava-onevision-qwen2-tiny-ov-hf",
+            next: "llava-hf/llama3-llava-next-tiny-hf",
+            qwen25VL: "Qwen/Qwen2.5-VL-tiny-Instruct",
         ]
-        return GoldenData.url("\(set)/components/llava-hf/\(names[set] ?? "")")
+        return GoldenData.url("\(set)/components/\(names[set] ?? "")")
     }
 
     static func model(_ set: String) throws -> MultimodalLLM { try MultimodalFolder(url: folder(set)).model() }
+
+    /// The folder of a model with one file changed.
+    static func withFolder(
+        _ set: String,
+        changing name: String,
+        _ change: (String) -> String,
+        _ body: (MultimodalFolder) throws -> Void
+    ) throws {
+        let original = folder(set)
+        try withTemporaryFolder { folder in
+            for file in try FileManager.default.contentsOfDirectory(atPath: original.path) where file != name {
+                try FileManager.default.createSymbolicLink(
+                    at: folder.appending(path: file),
+                    withDestinationURL: original.appending(path: file)
+                )
+            }
+            let text = try String(contentsOf: original.appending(path: name), encoding: .utf8)
+            try Data(change(text).utf8).write(to: folder.appending(path: name))
+            try body(MultimodalFolder(url: folder))
+        }
+    }
+
+    /// What is wrong with the folder of a model in one of whose files a text is replaced by another.
+    static func problem(_ set: String, in file: String, _ text: String, _ other: String) throws -> String {
+        var problem = ""
+        try withFolder(set, changing: file, { $0.replacing(text, with: other) }) { folder in
+            let error = #expect(throws: CheckpointError.self) { try folder.model() }
+            problem = error?.description ?? ""
+        }
+        return problem
+    }
+}
+
+extension MultimodalLLM {
+    func replying(_ request: ChatRequest) throws -> MultimodalReplying {
+        try replying(to: .chat(request), request, .ofChat)
+    }
+
+    /// The ids of the likeliest reply, the end included; on the way every number is held against the reference.
+    func greedyReply(to prompt: MultimodalPrompt, features: [Tensor], as golden: GoldenCase) throws -> [Int] {
+        var reader = MultimodalReader(prompt)
+        var (ids, logits): ([Int], [[Float]]) = ([], [])
+        var last = Tensor.zeros([0])
+        let limit = try golden.integer("max_new_tokens")
+        while ids.count < limit, ids.last.map({ !endTokens.contains($0) }) ?? true {
+            while !reader.isFinished { last = reader.readPass(self, features: features).lastRow }
+            if ids.isEmpty, golden.contains("hidden_last_layer_prompt_last") {
+                let expected = try golden.tensor("hidden_last_layer_prompt_last")
+                #expect(deviation(text.normalized(last), from: expected) < 5e-5)
+            }
+            let scores = text.logits(last).array
+            logits.append(scores)
+            let id = try #require(scores.indices.max { scores[$0] < scores[$1] })
+            ids.append(id)
+            reader.append(id)
+        }
+        #expect(ids == (try golden.integers("generated_ids")))
+        #expect(deviation(logits[0], from: try golden.tensor("logits_step0").array) < 5e-5)
+        #expect(deviation(logits[ids.count - 1], from: try golden.tensor("logits_last_step").array) < 5e-5)
+        #expect(tokenizer.decode(ids, skipSpecialTokens: true) == (try golden.string("expected_text")))
+        return ids
+    }
 }
 
 extension GoldenCase {

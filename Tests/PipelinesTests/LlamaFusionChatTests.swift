@@ -12,8 +12,7 @@ import Testing
 
     private func replies(_ request: ChatRequest, _ pipeline: LlamaFusionPipeline) throws -> [ChatReply] {
         var run = try pipeline.run(for: .chat(request))
-        guard case .replies(let replies, _) = try run.finish() else { throw NoSuchResult() }
-        return replies
+        return try run.replies().replies
     }
 
     @Test(arguments: GoldenModel.names, ["question", "caption", "text"])
@@ -64,7 +63,7 @@ import Testing
         request.topLogProbabilities = 2
         var run = try pipeline.run(for: .chat(request))
         #expect(run.progress == RunProgress(stage: .prefill, step: 0, steps: 15))
-        guard case .replies(let all, let usage) = try run.finish() else { throw NoSuchResult() }
+        let (all, usage) = try run.replies()
         #expect(run.progress == RunProgress(stage: .finished, step: 15, steps: 15))
         request.count = 1
         for (choice, reply) in all.enumerated() {

@@ -44,17 +44,6 @@ import Testing
         }
     }
 
-    private func edit(_ url: URL?, _ file: String, _ old: String, _ new: String) throws {
-        let url = try #require(url).appending(path: file)
-        let text = try String(contentsOf: url, encoding: .utf8)
-        #expect(text.contains(old))
-        try text.replacing(old, with: new).write(to: url, atomically: true, encoding: .utf8)
-    }
-
-    private func remove(_ url: URL?, _ file: String) throws {
-        try FileManager.default.removeItem(at: #require(url).appending(path: file))
-    }
-
     @Test func check_findsEverythingAtOnce() throws {
         let found = try problems { entry in
             try edit(entry.path, "config.json", #""vision_head_type": "mlp2x_gelu""#, #""vision_head_type": "mlp""#)

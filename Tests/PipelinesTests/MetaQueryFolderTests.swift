@@ -79,17 +79,6 @@ struct MetaQueryFolderTests {
         }
     }
 
-    private func edit(_ url: URL?, _ file: String, _ old: String, _ new: String) throws {
-        let url = try #require(url).appending(path: file)
-        let text = try String(contentsOf: url, encoding: .utf8)
-        #expect(text.contains(old), "\(old) in \(file)")
-        try Data(text.replacing(old, with: new).utf8).write(to: url)
-    }
-
-    private func remove(_ url: URL?, _ file: String) throws {
-        try FileManager.default.removeItem(at: #require(url).appending(path: file))
-    }
-
     /// Writes the checkpoint anew with some of its tensors only, under other names where `rename` says so.
     private func rewrite(_ entry: ModelEntry, _ rename: (String) -> String?) throws {
         let kept = try Checkpoint(entry.path).selecting(rename).files.flatMap(\.tensors)

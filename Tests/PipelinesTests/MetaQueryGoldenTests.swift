@@ -106,7 +106,7 @@ struct MetaQueryGoldenTests {
         let golden = try GoldenCase("\(model)/cases/\(name)")
         let request = ChatRequest(turns: try golden.conversation(), maxTokens: try golden.integer("max_new_tokens"))
         var run = try GoldenMetaQuery.pipeline(model).run(for: .chat(request))
-        guard case .replies(let replies, let usage) = try run.finish() else { throw NoSuchResult() }
+        let (replies, usage) = try run.replies()
         let reply = try #require(replies.first)
         let ids = try golden.integers("generated_ids")
         #expect(reply.tokenIDs == (reply.finishReason == .stop ? Array(ids.dropLast()) : ids))

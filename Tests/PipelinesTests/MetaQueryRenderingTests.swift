@@ -92,14 +92,3 @@ struct MetaQueryRenderingTests {
         }
     }
 }
-
-extension PixelImage {
-    /// Within the tolerance of the golden data for PNGs.
-    func expectEqual(to file: URL, sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let expected = try GoldenModel.picture(file)
-        #expect(width == expected.width && height == expected.height, sourceLocation: sourceLocation)
-        let levels = zip(pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
-        #expect(levels.allSatisfy { $0 <= 2 }, "\(levels.max() ?? 0) levels", sourceLocation: sourceLocation)
-        #expect(Double(levels.reduce(0, +)) / Double(levels.count) < 0.1, sourceLocation: sourceLocation)
-    }
-}

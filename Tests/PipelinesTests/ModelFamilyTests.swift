@@ -30,22 +30,17 @@ import Testing
         }
     }
 
-    private func edit(_ url: URL, _ old: String, _ new: String) throws {
-        let text = try String(contentsOf: url, encoding: .utf8)
-        #expect(text.contains(old))
-        try text.replacing(old, with: new).write(to: url, atomically: true, encoding: .utf8)
-    }
-
     @Test func check_findsEverythingAtOnce() throws {
         let found = try problems { folder in
-            try edit(folder.appending(path: "config.json"), #""intermediate_size": 112"#, #""intermediate_size": 96"#)
-            try edit(folder.appending(path: "vae/config.json"), #""layers_per_block": 1"#, #""layers_per_block": 2"#)
+            try edit(folder, "config.json", #""intermediate_size": 112"#, #""intermediate_size": 96"#)
+            try edit(folder, "vae/config.json", #""layers_per_block": 1"#, #""layers_per_block": 2"#)
             try edit(
-                folder.appending(path: "scheduler/scheduler_config.json"),
+                folder,
+                "scheduler/scheduler_config.json",
                 "squaredcos_cap_v2",
                 "squared"
             )
-            try FileManager.default.removeItem(at: folder.appending(path: "tokenizer.json"))
+            try remove(folder, "tokenizer.json")
         }
         #expect(found.filter { $0.contains("mlp.") }.count == 9)
         #expect(found.contains { $0.contains("vae") && $0.contains("missing tensor decoder.up_blocks.0.resnets.2") })
@@ -55,11 +50,11 @@ import Testing
 
     @Test func check_namesTheFileThatIsWrong() throws {
         #expect(
-            try problems { try FileManager.default.removeItem(at: $0.appending(path: "config.json")) }
+            try problems { try remove($0, "config.json") }
                 .contains { $0.contains("config.json") }
         )
         #expect(
-            try problems { try FileManager.default.removeItem(at: $0.appending(path: "vae")) }
+            try problems { try remove($0, "vae") }
                 .contains { $0.contains("vae") }
         )
         #expect(
@@ -68,16 +63,16 @@ import Testing
         )
         #expect(
             try problems {
-                try edit($0.appending(path: "vae/config.json"), #""latent_channels": 4"#, #""latent_channels": 8"#)
+                try edit($0, "vae/config.json", #""latent_channels": 4"#, #""latent_channels": 8"#)
             }
             .contains { $0.contains("vae/config.json") && $0.contains("latent_channels") }
         )
         #expect(
-            try problems { try edit($0.appending(path: "config.json"), #""patch_size": 2"#, #""patch_size": 3"#) }
+            try problems { try edit($0, "config.json", #""patch_size": 2"#, #""patch_size": 3"#) }
                 .contains { $0.contains("image_config.patch_size") }
         )
         #expect(
-            try problems { try edit($0.appending(path: "config.json"), #""vocab_size": 650"#, #""vocab_size": 644"#) }
+            try problems { try edit($0, "config.json", #""vocab_size": 650"#, #""vocab_size": 644"#) }
                 .contains { $0.contains("lm_head.weight") }
         )
     }

@@ -20,23 +20,13 @@ struct MultimodalLLMTests {
         try GoldenCase("\(GoldenMultimodalLLM.oneVision)/cases/\(name)")
     }
 
-    private func run(_ model: MultimodalLLM, _ request: ChatRequest) throws -> MultimodalReplying {
-        let prompt = try model.prompt(of: request.turns, field: "messages")
-        return MultimodalReplying(model, .chat(request), request, prompt)
-    }
-
-    private func reply(_ run: inout MultimodalReplying) throws -> ChatReply {
-        guard case .replies(let replies, _) = try run.finish() else { throw NoSuchResult() }
-        return replies[0]
-    }
-
     // MARK: Replies
 
     @Test(arguments: GoldenMultimodalLLM.chats) func reply_isTheReferences(name: String) throws {
         let golden = try golden(name)
         let model = try GoldenMultimodalLLM.model(GoldenMultimodalLLM.oneVision)
-        var run = try run(model, ChatRequest(turns: golden.conversation(), maxTokens: 24))
-        let reply = try reply(&run)
+        var run = try model.replying(ChatRequest(turns: golden.conversation(), maxTokens: 24))
+        let reply = try run.replies().replies[0]
         let ids = try golden.integers("generated_ids")
         let end = ids.firstIndex(where: model.endTokens.contains)
         #expect(reply.tokenIDs == Array(ids[..<(end ?? ids.count)]))
@@ -49,19 +39,19 @@ struct MultimodalLLMTests {
         let sampling = TokenSampling(temperature: 1, topP: 0.9)
         let turns = try golden("chat_image0").conversation()
         let request = ChatRequest(turns: turns, maxTokens: 6, sampling: sampling, seed: 3, topLogProbabilities: 2)
-        var whole = try run(model, request)
-        let expected = try reply(&whole)
+        var whole = try model.replying(request)
+        let expected = try whole.replies().replies[0]
         // The picture is known by now: one step to find it, one to read the prompt, one a token.
         for steps in [0, 1, 3, 6] {
-            var first = try run(model, request)
+            var first = try model.replying(request)
             for _ in 0..<steps { #expect(try first.advance() == nil) }
-            var second = try run(model, request)
+            var second = try model.replying(request)
             try second.restore(first.archivedState())
-            #expect(try reply(&second) == expected, "\(steps) steps")
+            #expect(try second.replies().replies[0] == expected, "\(steps) steps")
         }
         var other = request
         other.seed = 4
-        var stranger = try run(model, other)
+        var stranger = try model.replying(other)
         #expect(throws: PipelineError.self) { try stranger.restore(whole.archivedState()) }
     }
 
@@ -69,7 +59,8 @@ struct MultimodalLLMTests {
         let model = try GoldenMultimodalLLM.model(GoldenMultimodalLLM.oneVision)
         let picture = try #require(golden("chat_image0").conversation().first?.images.first)
         func steps(_ question: String) throws -> Int {
-            var run = try run(model, ChatRequest(turns: [ChatTurn(.user, question, images: [picture])], maxTokens: 1))
+            let turn = ChatTurn(.user, question, images: [picture])
+            var run = try model.replying(ChatRequest(turns: [turn], maxTokens: 1))
             var steps = 0
             while run.progress.stage == .encodeImage {
                 _ = try run.advance()
@@ -149,27 +140,6 @@ struct MultimodalLLMTests {
 
     // MARK: Folder
 
-    /// The folder of a model with one file changed.
-    private func withFolder(
-        _ set: String,
-        changing name: String,
-        _ change: (String) -> String,
-        _ body: (MultimodalFolder) throws -> Void
-    ) throws {
-        let original = GoldenMultimodalLLM.folder(set)
-        try withTemporaryFolder { folder in
-            for file in try FileManager.default.contentsOfDirectory(atPath: original.path) where file != name {
-                try FileManager.default.createSymbolicLink(
-                    at: folder.appending(path: file),
-                    withDestinationURL: original.appending(path: file)
-                )
-            }
-            let text = try String(contentsOf: original.appending(path: name), encoding: .utf8)
-            try Data(change(text).utf8).write(to: folder.appending(path: name))
-            try body(MultimodalFolder(url: folder))
-        }
-    }
-
     @Test(arguments: [
         ("config.json", "llava_onevision", "llava_one", "model_type"),
         ("config.json", "703", "704", "<image> is not the token 704"),
@@ -179,18 +149,15 @@ struct MultimodalLLMTests {
         ("preprocessor_config.json", "240", "120", "image_grid_pinpoints: are not those of config.json"),
     ])
     func folder_problemsAreNamed(file: String, text: String, other: String, reason: String) throws {
-        let set = GoldenMultimodalLLM.oneVision
-        try withFolder(set, changing: file, { $0.replacing(text, with: other) }) { folder in
-            let error = #expect(throws: CheckpointError.self) { try folder.model() }
-            #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
-        }
+        let problem = try GoldenMultimodalLLM.problem(GoldenMultimodalLLM.oneVision, in: file, text, other)
+        #expect(problem.contains(reason), "\(problem)")
     }
 
     @Test func endTokens_areThoseOfGeneration() throws {
         let set = GoldenMultimodalLLM.oneVision
         #expect(try GoldenMultimodalLLM.model(set).endTokens == [700, 702])
         for (json, expected) in [(#"{"eos_token_id": 5}"#, [5] as Set), ("{}", [702])] {
-            try withFolder(set, changing: "generation_config.json", { _ in json }) { folder in
+            try GoldenMultimodalLLM.withFolder(set, changing: "generation_config.json", { _ in json }) { folder in
                 let found = try folder.model().endTokens
                 #expect(found == expected)
             }

@@ -10,19 +10,12 @@ import Tokenizers
 @testable import Pipelines
 
 /// Qwen2.5-VL as a base model alone.
-@Suite(.enabled(if: GoldenData.isHere("metaquery_qwen25vl_sd"), "needs the full golden data: TRIPTYCH_GOLDENS"))
+@Suite(.enabled(if: GoldenData.isHere(GoldenMultimodalLLM.qwen25VL), "needs the full golden data: TRIPTYCH_GOLDENS"))
 struct Qwen25VLTests {
-    private let original = GoldenData.url("metaquery_qwen25vl_sd/components/Qwen/Qwen2.5-VL-tiny-Instruct")
-
-    private func model() throws -> MultimodalLLM { try MultimodalFolder(url: original).model() }
+    private func model() throws -> MultimodalLLM { try GoldenMultimodalLLM.model(GoldenMultimodalLLM.qwen25VL) }
 
     private func golden(_ name: String) throws -> GoldenCase {
-        try GoldenCase("metaquery_qwen25vl_sd/cases/\(name)")
-    }
-
-    private func replying(_ model: MultimodalLLM, _ request: ChatRequest) throws -> MultimodalReplying {
-        let prompt = try model.prompt(of: request.turns, field: "messages")
-        return MultimodalReplying(model, .chat(request), request, prompt)
+        try GoldenCase("\(GoldenMultimodalLLM.qwen25VL)/cases/\(name)")
     }
 
     private func spatial(_ positions: [Int], rows: Int) -> RotaryPositions {
@@ -49,26 +42,8 @@ struct Qwen25VLTests {
             #expect(deviation(features, from: try golden.tensor("image_features")) < 5e-5)
         }
 
-        var reader = MultimodalReader(prompt)
-        var (ids, logits): ([Int], [[Float]]) = ([], [])
-        var last = Tensor.zeros([0])
-        let limit = try golden.integer("max_new_tokens")
-        while ids.count < limit, ids.last.map({ !model.endTokens.contains($0) }) ?? true {
-            while !reader.isFinished { last = reader.readPass(model, features: features).lastRow }
-            if ids.isEmpty {
-                let expected = try golden.tensor("hidden_last_layer_prompt_last")
-                #expect(deviation(model.text.normalized(last), from: expected) < 5e-5)
-            }
-            let scores = model.text.logits(last).array
-            logits.append(scores)
-            let id = try #require(scores.indices.max { scores[$0] < scores[$1] })
-            ids.append(id)
-            reader.append(id)
-        }
-        #expect(ids == (try golden.integers("generated_ids")))
-        #expect(deviation(logits[0], from: try golden.tensor("logits_step0").array) < 5e-5)
-        #expect(deviation(logits[ids.count - 1], from: try golden.tensor("logits_last_step").array) < 5e-5)
-        #expect(model.tokenizer.decode(ids, skipSpecialTokens: true) == (try golden.string("expected_text")))
+        #expect(golden.contains("hidden_last_layer_prompt_last"))
+        let ids = try model.greedyReply(to: prompt, features: features, as: golden)
         let withSpecials = model.tokenizer.decode(ids, skipSpecialTokens: false)
         #expect(withSpecials == (try golden.string("expected_text_with_specials")))
     }
@@ -77,8 +52,8 @@ struct Qwen25VLTests {
         let golden = try golden(name)
         let model = try model()
         let request = ChatRequest(turns: try golden.conversation(), maxTokens: try golden.integer("max_new_tokens"))
-        var run = try replying(model, request)
-        guard case .replies(let replies, let usage) = try run.finish() else { throw NoSuchResult() }
+        var run = try model.replying(request)
+        let (replies, usage) = try run.replies()
         #expect(replies[0].tokenIDs == (try golden.integers("generated_ids")))
         #expect(usage.inputTokens == (try golden.integer("num_input_tokens")))
     }
@@ -86,12 +61,12 @@ struct Qwen25VLTests {
     @Test func reply_goesOnFromAnyStep() throws {
         let model = try model()
         let request = ChatRequest(turns: try golden("chat_image0").conversation(), maxTokens: 6)
-        var whole = try replying(model, request)
+        var whole = try model.replying(request)
         let expected = try whole.finish()
         for steps in [1, 4] {
-            var first = try replying(model, request)
+            var first = try model.replying(request)
             for _ in 0..<steps { #expect(try first.advance() == nil) }
-            var second = try replying(model, request)
+            var second = try model.replying(request)
             try second.restore(first.archivedState())
             #expect(try second.finish() == expected, "\(steps) steps")
         }
@@ -182,25 +157,6 @@ struct Qwen25VLTests {
 
     // MARK: Folder
 
-    /// The folder of the model with one file changed.
-    private func withFolder(
-        changing name: String,
-        _ change: (String) -> String,
-        _ body: (MultimodalFolder) throws -> Void
-    ) throws {
-        try withTemporaryFolder { folder in
-            for file in try FileManager.default.contentsOfDirectory(atPath: original.path) where file != name {
-                try FileManager.default.createSymbolicLink(
-                    at: folder.appending(path: file),
-                    withDestinationURL: original.appending(path: file)
-                )
-            }
-            let text = try String(contentsOf: original.appending(path: name), encoding: .utf8)
-            try Data(change(text).utf8).write(to: folder.appending(path: name))
-            try body(MultimodalFolder(url: folder))
-        }
-    }
-
     @Test(arguments: [
         ("config.json", "\"image_token_id\": 772", "\"image_token_id\": 774", "<|image_pad|> is not the token 774"),
         ("config.json", "\"out_hidden_size\": 64", "\"out_hidden_size\": 32", "vision_config: out_hidden_size is 32"),
@@ -212,20 +168,19 @@ struct Qwen25VLTests {
         ("config.json", "\"video_token_id\": 773", "\"video_token_id\": 1", "<|video_pad|> is not the token 1"),
     ])
     func folder_problemsAreNamed(file: String, text: String, other: String, reason: String) throws {
-        try withFolder(changing: file, { $0.replacing(text, with: other) }) { folder in
-            let error = #expect(throws: CheckpointError.self) { try folder.model() }
-            #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
-        }
+        let problem = try GoldenMultimodalLLM.problem(GoldenMultimodalLLM.qwen25VL, in: file, text, other)
+        #expect(problem.contains(reason), "\(problem)")
     }
 
     @Test func folder_hasNoProblemsWithItsWeights() throws {
-        let folder = MultimodalFolder(url: original)
+        let folder = MultimodalFolder(url: GoldenMultimodalLLM.folder(GoldenMultimodalLLM.qwen25VL))
         #expect(try folder.problems(folder.weights()).isEmpty)
         #expect(try model().endTokens == [760, 762])
     }
 
     @Test func config_isReadFromBothLayouts() throws {
-        let file = original.appending(path: "config.json")
+        let folder = GoldenMultimodalLLM.folder(GoldenMultimodalLLM.qwen25VL)
+        let file = folder.appending(path: "config.json")
         let old = try ConfigurationFile.decode(Qwen25VLConfig.self, at: file)
         #expect(old.text.tiesHead && old.pictureToken == 772 && old.videoToken == 773 && old.endTokens == [762])
         // Newer versions keep the language model's keys in a part of its own.

@@ -96,12 +96,8 @@ import Testing
         #expect(rendering.stage == .decodeLatents)
         try rendering.advance()
         #expect(rendering.stage == .finished && rendering.step == rendering.steps)
-        let picture = rendering.state.pictures[0]
-        let expected = try GoldenModel.picture(golden.folder.appending(path: try golden.string("expected_image")))
-        #expect(picture.width == expected.width && picture.height == expected.height)
-        let levels = zip(picture.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
-        #expect(levels.allSatisfy { $0 <= 2 })
-        #expect(Double(levels.reduce(0, +)) / Double(levels.count) < 0.1)
+        let expected = golden.folder.appending(path: try golden.string("expected_image"))
+        try rendering.state.pictures[0].expectEqual(to: expected)
     }
 
     // MARK: Batches and continuation

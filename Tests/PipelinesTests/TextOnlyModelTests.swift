@@ -92,7 +92,7 @@ import Tokenizers
             let prompt = try pipeline.model.prompt(of: request.turns, field: "messages")
             #expect(prompt.ids(pipeline.model.front) == golden.inputIDs)
             var run = try pipeline.run(for: .chat(request))
-            guard case .replies(let replies, let usage) = try run.finish() else { throw NoSuchResult() }
+            let (replies, usage) = try run.replies()
             let end = golden.generatedIDs.firstIndex(where: pipeline.model.endTokens.contains)
             #expect(replies[0].tokenIDs == Array(golden.generatedIDs[..<(end ?? golden.generatedIDs.count)]))
             #expect(replies[0].finishReason == (end == nil ? .length : .stop))
