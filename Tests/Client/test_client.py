@@ -1,4 +1,5 @@
-"""OpenAI's official client against a running server: TRIPTYCH_URL names it, TRIPTYCH_MODEL a model that chats and draws."""
+"""OpenAI's official client against a running server: TRIPTYCH_URL names it, TRIPTYCH_MODEL a model that chats and draws, and
+TRIPTYCH_DRAWING_MODEL one that draws while it talks."""
 
 import base64
 import io
@@ -11,7 +12,9 @@ from openai import OpenAI
 from PIL import Image, ImageDraw
 
 MODEL = os.environ.get("TRIPTYCH_MODEL", "llamafusion-shapes")
+DRAWING_MODEL = os.environ.get("TRIPTYCH_DRAWING_MODEL", "metamorph-shapes")
 QUESTION = "What color is the circle?"
+THOUGHT = "Draw what you look at, then answer: what color is the circle?"
 # Few steps: it is the way there and back that is tested here.
 QUICK = {"num_inference_steps": 2, "seed": 7}
 
@@ -152,6 +155,33 @@ class PictureTests(ClientTest):
             model=MODEL, image=("circle.png", png(), "image/png"), prompt="make the circle blue", extra_body=QUICK
         )
         self.check(reply, 1)
+
+
+class DrawingReplyTests(ClientTest):
+    """A reply of a picture and words."""
+
+    def reply(self, **fields):
+        return self.client.chat.completions.create(
+            model=DRAWING_MODEL, messages=about_picture(THOUGHT), extra_body=QUICK, **fields
+        )
+
+    def check(self, url: str) -> None:
+        kind, data = url.split(",", 1)
+        self.assertEqual(kind, "data:image/png;base64")
+        self.assertEqual(Image.open(io.BytesIO(base64.b64decode(data))).format, "PNG")
+
+    def test_picture_stands_among_the_words(self) -> None:
+        picture, words = self.reply().choices[0].message.content
+        self.assertEqual((picture["type"], words["type"]), ("image_url", "text"))
+        self.check(picture["image_url"]["url"])
+        self.assertEqual(words["text"].strip(), "red")
+
+    def test_picture_is_one_piece_of_a_stream(self) -> None:
+        deltas = [chunk.choices[0].delta.content for chunk in self.reply(stream=True) if chunk.choices]
+        pictures = [part for delta in deltas if isinstance(delta, list) for part in delta if part["type"] == "image_url"]
+        self.assertEqual(len(pictures), 1)
+        self.check(pictures[0]["image_url"]["url"])
+        self.assertEqual(pictures[0], self.reply().choices[0].message.content[0])
 
 
 class ErrorTests(ClientTest):

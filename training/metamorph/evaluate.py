@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=60)
     parser.add_argument("--part", default="validation", choices=("validation", "test"))
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[7.5])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[3.0])
     parser.add_argument("--tasks", nargs="+", default=["draw", "answer", "edit", "think", "follow"], choices=TASKS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sheet", type=Path, help="also write the first pictures to this file")

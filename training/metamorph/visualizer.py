@@ -162,7 +162,7 @@ def render(
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=10000, batch=24, rate=1.0e-3)
+    parser = stage_parser(__doc__, steps=5000, batch=24, rate=1.0e-3)
     parser.add_argument("--draws", type=int, default=3, help="timesteps of each picture in a step")
     arguments = begin(parser)
     join_processes()
