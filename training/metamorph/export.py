@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--scores", type=Path, help="a Markdown table for the model card")
     parser.add_argument("--steps", default="50", help="denoising steps named in the model card")
-    parser.add_argument("--guidance", default="7.5", help="guidance named in the model card")
+    parser.add_argument("--guidance", default="3.0", help="guidance named in the model card")
     parser.add_argument("--official", action="store_true", help="also what only the official demo reads")
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
