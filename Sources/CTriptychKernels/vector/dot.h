@@ -5,8 +5,9 @@
 // As many accumulators as the registers hold beside the operands.
 enum { DOT_OUTPUTS = 4, DOT_ROWS = TK_LANES == 16 ? 6 : 2 };
 
-// Bytes from the weights in use to those that are fetched.
-enum { DOT_PREFETCH = 1024 };
+// Bytes from the weights in use to those that are fetched. Of short rows it is the same place of the next tile's: within a
+// row of 1,792 bytes most would lie behind its end.
+enum { DOT_PREFETCH = 1024, DOT_SHORT_TILE = 8192 };
 
 // One vector of the depth at `k`, of which `part` lanes count.
 INLINE void dot_step(const float *x, size_t x_stride, int rows, int dtype, const char *w, size_t w_bytes, int outputs,
@@ -31,6 +32,8 @@ INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
         for (int n = 0; n < outputs; n++) total[r][n] = (vec){0};
+    const size_t tile_bytes = DOT_OUTPUTS * w_bytes;
+    const size_t ahead = tile_bytes <= DOT_SHORT_TILE ? tile_bytes : DOT_PREFETCH;
     size_t k = 0;
     for (; k + 2 * TK_LANES <= depth; k += 2 * TK_LANES) {
         // Few rows wait for memory only, and four streams of weights are more than the processor foresees: from
@@ -38,7 +41,7 @@ INLINE void dot_tile(const float *x, size_t x_stride, int rows, int dtype, const
         if (rows <= 2)
 #pragma clang loop unroll(full)
             for (int n = 0; n < outputs; n++)
-                __builtin_prefetch(w + n * w_bytes + k * element_size(dtype) + DOT_PREFETCH);
+                __builtin_prefetch(w + n * w_bytes + k * element_size(dtype) + ahead);
         dot_step(x, x_stride, rows, dtype, w, w_bytes, outputs, k, TK_LANES, total);
         dot_step(x, x_stride, rows, dtype, w, w_bytes, outputs, k + TK_LANES, TK_LANES, total);
     }
