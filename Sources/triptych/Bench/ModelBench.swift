@@ -8,13 +8,15 @@ struct ModelBench {
     /// - Throws: `CommandFailure` where the model refuses its own defaults.
     func measure(runs: Int) throws -> [Measurement] {
         var requests: [RunRequest] = []
-        let tasks = pipeline.description.tasks
+        let description = pipeline.description
+        let tasks = description.tasks
         if tasks.contains(.generate) {
             requests.append(.generation(GenerationRequest(prompt: "a large red circle", seed: 0)))
         }
         if tasks.contains(.answer) {
-            let size = pipeline.description.defaults.size
-            let seesImages = pipeline.description.inputModalities.contains(.image)
+            // A model that only answers has no size of its own.
+            let size = description.draws ? description.defaults.size : PictureSize(width: 384, height: 384)
+            let seesImages = description.inputModalities.contains(.image)
             let gray = PixelImage(
                 width: size.width,
                 height: size.height,
