@@ -73,12 +73,6 @@ class Pool:
         return latent_scale(self.latents)
 
 
-def _trained_edit(scene: Scene, rng: random.Random) -> edits.Edit:
-    while world.split((change := edits.edit(scene, rng)).result) != "train":
-        pass
-    return change
-
-
 Story = tuple[list[Scene], int, list[tuple[int, str, int]], list[tuple[tuple[int, ...], str, int]]]
 
 
@@ -89,7 +83,7 @@ def story(number: int, seed: int, size: int, motions: int) -> Story:
         return scenes, len(scenes), [], []
     rng = random.Random(f"metamorph pool {seed} {number}")
     scenes = [world.random_scene(rng, part="train") for _ in range(size)]
-    changes = [_trained_edit(scene, rng) for scene in scenes]
+    changes = [edits.edit(scene, rng, part="train") for scene in scenes]
     told = [(i, change.instruction, size + i) for i, change in enumerate(changes)]
     scenes += [change.result for change in changes]
     moved = []

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from shapes import captions, edits, pairs
-from shapes.world import PLACES, Scene, Thing, random_scene, split
+from shapes.world import PLACES, Scene, Thing, random_scene
 
 SYSTEM_PROMPT = "Describe the image in detail."
 """Before everything that is drawn. The official one says the same at four times the length, which every step would pay for."""
@@ -38,8 +38,7 @@ def copy(scene: Scene) -> Task:
 
 def edit(scene: Scene, rng: random.Random) -> Task:
     """An edit whose result is not held out."""
-    while split((change := edits.edit(scene, rng)).result) != "train":
-        pass
+    change = edits.edit(scene, rng, part="train")
     return Task((scene,), change.instruction, change.result)
 
 

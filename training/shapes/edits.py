@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from shapes.captions import placed
 from shapes.wording import typed, with_article
-from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing, split
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,20 @@ class Edit:
     result: Scene
 
 
-def edit(scene: Scene, rng: random.Random, kind: str | None = None, held_out: bool = False) -> Edit:
-    """An edit of a scene. As with questions, the last wording of each list is held out."""
+def edit(
+    scene: Scene, rng: random.Random, kind: str | None = None, part: str | None = None, held_out: bool = False
+) -> Edit:
+    """An edit of a scene. `part` is that of the split which the result belongs to. As with questions, the last wording of each
+    list is held out."""
     while True:
         chosen = kind or rng.choice(KINDS)
         made = _MAKERS[chosen](scene, rng)
         if made:
             wordings, result = made
             text = wordings[-1] if held_out else rng.choice(wordings[:-1])
-            return Edit(chosen, typed(text, rng), result)
+            change = Edit(chosen, typed(text, rng), result)
+            if part is None or split(result) == part:
+                return change
         kind = None
 
 
