@@ -47,9 +47,11 @@ extension Checkpoint {
 private struct FilePart: TensorFile {
     let url: URL
     let tensors: [StoredTensor]
+    private let file: any TensorFile
 
     init(_ file: any TensorFile, _ rename: (String) -> String?) {
         url = file.url
+        self.file = file
         tensors = file.tensors.compactMap { tensor in rename(tensor.name).map(tensor.named) }
     }
 
@@ -64,4 +66,6 @@ private struct FilePart: TensorFile {
         }
         return fingerprint
     }
+
+    func releasePages() { file.releasePages() }
 }

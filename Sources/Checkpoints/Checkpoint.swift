@@ -71,6 +71,8 @@ package struct Checkpoint: Sendable {
     ) throws(CheckpointError) -> Network {
         let problems = problems(keys: table, build)
         guard problems.isEmpty else { throw .tensors(folder: folder.path, problems: problems) }
+        // Convolutions, for one, are packed: the pages that they were read from would stay as long as the mapping.
+        defer { files.forEach { $0.releasePages() } }
         return build(ParameterReader(ParameterAccount(parameters(table).stored, isAccounting: false), path: root))
     }
 

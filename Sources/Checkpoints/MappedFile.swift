@@ -38,6 +38,12 @@ final class MappedFile: @unchecked Sendable {  // the mapping is read-only and n
         bytes = UnsafeRawBufferPointer(start: address, count: count)
     }
 
+    /// Gives the memory under all pages back; those that are touched again come back from the file.
+    func releasePages() {
+        guard let address = bytes.baseAddress else { return }
+        madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_DONTNEED)
+    }
+
     deinit {
         if let address = bytes.baseAddress {
             munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)

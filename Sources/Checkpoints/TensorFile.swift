@@ -10,6 +10,10 @@ package protocol TensorFile: Sendable {
     var byteCount: Int { get }
     /// Of the names, shapes and types and of the file's size: tells one checkpoint from another without reading weights.
     var fingerprint: Fingerprint { get }
+
+    /// Gives the memory under the file's pages back to the system. What tensors are views of comes in again when it is
+    /// touched; what was read only to be packed does not.
+    func releasePages()
 }
 
 extension TensorFile {

@@ -55,22 +55,40 @@ struct MultimodalLLMTests {
         #expect(throws: PipelineError.self) { try stranger.restore(whole.archivedState()) }
     }
 
-    @Test func secondQuestion_doesNotLookAgain() throws {
-        let model = try GoldenMultimodalLLM.model(GoldenMultimodalLLM.oneVision)
+    @Test func secondQuestion_startsAtTheText() throws {
         let picture = try #require(golden("chat_image0").conversation().first?.images.first)
-        func steps(_ question: String) throws -> Int {
-            let turn = ChatTurn(.user, question, images: [picture])
-            var run = try model.replying(ChatRequest(turns: [turn], maxTokens: 1))
+        let other = PixelImage(width: 60, height: 60, color: .white)
+        func ask(_ model: MultimodalLLM, _ turns: [ChatTurn]) throws -> (steps: Int, scores: [TokenScore]) {
+            var run = try model.replying(ChatRequest(turns: turns, maxTokens: 1, topLogProbabilities: 5))
             var steps = 0
-            while run.progress.stage == .encodeImage {
-                _ = try run.advance()
+            while true {
                 steps += 1
+                guard let result = try run.advance() else { continue }
+                guard case .replies(let replies, _) = result else { throw NoSuchResult() }
+                return (steps, try #require(replies[0].scores))
             }
-            return steps
         }
-        #expect(try steps("What?") == model.front.partCount(of: .picture(picture)))
-        #expect(try steps("Where?") == 1)
-        #expect(model.features.count == 1)
+        let model = try GoldenMultimodalLLM.model(GoldenMultimodalLLM.oneVision)
+        let fresh = { try GoldenMultimodalLLM.model(GoldenMultimodalLLM.oneVision) }
+        let parts = model.front.partCount(of: .picture(picture))
+
+        let first = [ChatTurn(.user, "What?", images: [picture])]
+        #expect(try ask(model, first).steps == parts + 2)
+        let second = [ChatTurn(.user, "Where?", images: [picture])]
+        let answer = try ask(model, second)
+        #expect(answer.steps == 1)
+        #expect(try answer.scores == ask(fresh(), second).scores)
+
+        // What follows the picture may have pictures of its own.
+        let third = second + [ChatTurn(.assistant, "Here."), ChatTurn(.user, "And here?", images: [other])]
+        let reply = try ask(model, third)
+        #expect(reply.steps == 1 + model.front.partCount(of: .picture(other)) + 2)
+        #expect(try reply.scores == ask(fresh(), third).scores)
+        #expect(model.prefixes.count == 2 && model.features.count == 2)
+
+        // Another picture before the same text is another prompt.
+        let stranger = [ChatTurn(.user, "Where?", images: [other])]
+        #expect(try ask(model, stranger).scores == ask(fresh(), stranger).scores)
     }
 
     // MARK: Prompts

@@ -13,6 +13,7 @@ package struct SafetensorsFile: TensorFile {
     package let byteCount: Int
     /// Of the header's bytes and the file's size.
     package let fingerprint: Fingerprint
+    private let file: MappedFile
 
     /// - Throws: `CheckpointError.unreadableFile` or `.malformedFile`.
     package init(_ url: URL) throws(CheckpointError) {
@@ -39,6 +40,7 @@ package struct SafetensorsFile: TensorFile {
             throw malformed(error.reason)
         }
         self.url = url
+        self.file = file
         metadata = header.metadata
         byteCount = file.bytes.count
         tensors = header.entries.map { Self.tensor($0, data, file) }
@@ -47,6 +49,8 @@ package struct SafetensorsFile: TensorFile {
         fingerprint.combine(file.bytes.count)
         self.fingerprint = fingerprint
     }
+
+    package func releasePages() { file.releasePages() }
 
     /// A view into the mapping; a copy where an old writer left the data unaligned.
     private static func tensor(

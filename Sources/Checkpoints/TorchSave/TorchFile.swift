@@ -10,6 +10,7 @@ package struct TorchFile: TensorFile {
     package let byteCount: Int
     /// Of the pickle's bytes and the file's size.
     package let fingerprint: Fingerprint
+    private let file: MappedFile
 
     /// - Parameter stateDict: where the file holds more than one state dict, the keys that lead to the one that is meant,
     ///   such as `["model_state_dict"]`. Tensors are named by their path from there: keys and indices, joined by dots.
@@ -33,6 +34,9 @@ package struct TorchFile: TensorFile {
             throw .malformedFile(file: url.path, reason: error.reason)
         }
         self.url = url
+        self.file = file
         byteCount = file.bytes.count
     }
+
+    package func releasePages() { file.releasePages() }
 }

@@ -14,6 +14,9 @@ package struct KeyValueCache: Sendable {
     /// Tokens whose keys and values every layer holds: the position of the next one.
     package private(set) var length = 0
 
+    /// In memory, room for more tokens included.
+    package var byteCount: Int { 8 * layers.count * capacity * width }
+
     /// - Parameters:
     ///   - width: keyValueHeads × headWidth
     ///   - capacity: tokens to make room for; more are taken in as they come.

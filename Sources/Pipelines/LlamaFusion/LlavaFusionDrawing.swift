@@ -49,6 +49,9 @@ package struct LlavaFusionDrawing: RestorableRun {
     }
 
     package mutating func advance() throws -> RunResult? {
+        if !encodings.isFinished, branches.indices.allSatisfy({ branches[$0].skipKnown(model.base) }) {
+            encodings = VisualEncodings([], model.base)
+        }
         switch stage {
         case .encodeImage: try encodings.advance(model.base)
         case .prefill: readPass()
@@ -61,6 +64,8 @@ package struct LlavaFusionDrawing: RestorableRun {
 
     private mutating func readPass() {
         guard let reader = branches.firstIndex(where: { !$0.isFinished }) else { return }
+        // Another branch may have read the same pictures.
+        branches[reader].skipKnown(model.base)
         _ = branches[reader].readPass(model.base, features: encodings.features)
     }
 

@@ -23,6 +23,8 @@ struct VisualSequence: Equatable, Sendable {
     static let longestPass = 256
 
     private(set) var passes: [[Piece]] = []
+    /// Whether the last pass takes no more.
+    private var isLastFull = false
 
     /// Rows of the whole sequence.
     var count: Int { passes.reduce(0) { $0 + Self.rows($1) } }
@@ -31,9 +33,17 @@ struct VisualSequence: Equatable, Sendable {
 
     /// Rows that the last pass has room for; a new one begins where it has none.
     private mutating func room() -> Int {
-        if let last = passes.last, Self.rows(last) < Self.longestPass { return Self.longestPass - Self.rows(last) }
+        if let last = passes.last, !isLastFull, Self.rows(last) < Self.longestPass {
+            return Self.longestPass - Self.rows(last)
+        }
         passes.append([])
+        isLastFull = false
         return Self.longestPass
+    }
+
+    /// What follows begins a pass of its own.
+    mutating func endPass() {
+        isLastFull = true
     }
 
     /// Adds text to a prompt.

@@ -13,7 +13,6 @@ struct ConditionReader: Sendable {
     private var encodings: VisualEncodings
     private var encodingSteps = 0
     private var reader: MultimodalReader
-    private var readRows = 0
     /// Rows of the queries as far as they are read, before the final norm: [rows, width] each
     private var queries: [Tensor] = []
     /// [1, queries, condition width]
@@ -49,6 +48,9 @@ struct ConditionReader: Sendable {
         guard !isFinished else { return }
         // Another branch, or another run, may have made it meanwhile.
         if let known = model.conditions[branch] { return finish(known) }
+        if !encodings.isFinished, reader.skipKnown(model.conditioner) {
+            encodings = VisualEncodings([], model.conditioner)
+        }
         if encodings.isFinished {
             readPass()
         } else {
@@ -59,9 +61,8 @@ struct ConditionReader: Sendable {
     private mutating func readPass() {
         let hidden = reader.readPass(model.conditioner, features: encodings.features)  // [1, rows, width]
         let (rows, width) = (hidden.shape[1], hidden.shape[2])
-        readRows += rows
         // The queries are the last rows of all.
-        let wanted = min(rows, readRows - (prompt.count - model.config.queries))
+        let wanted = min(rows, reader.readRows - (prompt.count - model.config.queries))
         if wanted > 0 { queries.append(hidden.reshaped([rows, width])[(rows - wanted)..<rows]) }
         guard reader.isFinished else { return }
         let all = Tensor.concatenated(queries, axis: 0).reshaped([1, model.config.queries, width])

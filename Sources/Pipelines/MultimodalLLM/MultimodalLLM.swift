@@ -17,6 +17,8 @@ struct MultimodalLLM: Sendable {
     let repetitionPenalty: RepetitionPenalty
     /// Rows of inputs that were looked at of late.
     let features = FeatureCache()
+    /// What prompts began with of late.
+    let prefixes: PrefixCache
     let weightBytes: Int
     /// Tells whether a saved run belongs to this model.
     let fingerprint: Fingerprint
@@ -37,6 +39,7 @@ struct MultimodalLLM: Sendable {
         self.template = template
         self.endTokens = endTokens
         self.repetitionPenalty = repetitionPenalty
+        prefixes = PrefixCache(byteLimit: PrefixCache.byteLimit(besideWeights: weightBytes))
         self.weightBytes = weightBytes
         self.fingerprint = fingerprint
     }

@@ -7,6 +7,9 @@ struct MultimodalPrompt: Sendable, Equatable {
     let sequence: VisualSequence
     /// In the order of their indices in the sequence.
     let inputs: [VisualInput]
+    /// How many passes of the sequence each input is complete behind: one ends with it, so that what was read up to
+    /// there serves every text that follows.
+    let inputEnds: [Int]
     /// Of all rows; nil where they stand one behind the other.
     let positions: PromptPositions?
     /// Ids that occur, placeholders included.
@@ -23,6 +26,7 @@ struct MultimodalPrompt: Sendable, Equatable {
     init(_ ids: [Int], _ inputs: [VisualInput], _ front: any VisionFront, field: String) throws {
         var sequence = VisualSequence()
         var spans: [PromptSpan] = []
+        var inputEnds: [Int] = []
         var (start, index) = (0, 0)
         func endText(at end: Int) {
             guard start < end else { return }
@@ -33,6 +37,8 @@ struct MultimodalPrompt: Sendable, Equatable {
             precondition(index < inputs.count, "more placeholders than the \(inputs.count) inputs")
             endText(at: place)
             sequence.append(source: index, tokens: try front.rowCount(of: inputs[index], field: field))
+            sequence.endPass()
+            inputEnds.append(sequence.passes.count)
             spans.append(.visual(inputs[index]))
             (start, index) = (place + 1, index + 1)
         }
@@ -40,6 +46,7 @@ struct MultimodalPrompt: Sendable, Equatable {
         endText(at: ids.count)
         self.sequence = sequence
         self.inputs = inputs
+        self.inputEnds = inputEnds
         tokens = Set(ids)
         positions = try front.positions(of: spans)
     }

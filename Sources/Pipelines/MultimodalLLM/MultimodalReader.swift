@@ -6,19 +6,18 @@ import Tensors
 /// The cache of keys and values is not saved: a resumed run reads its sequence again, in the same passes, and comes to the
 /// same bytes.
 struct MultimodalReader: Sendable {
+    private let prompt: MultimodalPrompt
     private(set) var sequence: VisualSequence
-    private let positions: PromptPositions?
-    private let promptRows: Int
     /// Passes that have been read.
     private(set) var readCount = 0
-    private var readRows = 0
+    /// Rows of them.
+    private(set) var readRows = 0
     /// One as soon as something is read: the network takes batches.
     private var caches: [KeyValueCache] = []
 
     init(_ prompt: MultimodalPrompt) {
+        self.prompt = prompt
         sequence = prompt.sequence
-        positions = prompt.positions
-        promptRows = prompt.count
     }
 
     var isFinished: Bool { readCount == sequence.passes.count }
@@ -36,6 +35,20 @@ struct MultimodalReader: Sendable {
         caches = []
     }
 
+    /// Skips what the model has read of late: the longest beginning of the prompt that ends with an input and is known.
+    /// Nothing happens once reading has begun.
+    /// - Returns: whether no input is left to be read
+    @discardableResult
+    mutating func skipKnown(_ model: MultimodalLLM) -> Bool {
+        if readCount == 0, let (count, known) = model.prefixes.longest(of: prompt) {
+            caches = [known]
+            caches[0].reserve(sequence.count - known.length)
+            readCount = count
+            readRows = known.length
+        }
+        return readCount >= prompt.inputEnds.last ?? 0
+    }
+
     /// Reads the next pass.
     /// - Parameter features: rows of the prompt's inputs, [rows, width] each, as far as the pass needs them
     /// - Returns: the rows of the pass before the final norm: [1, rows, width]
@@ -50,14 +63,15 @@ struct MultimodalReader: Sendable {
         )
         readCount += 1
         readRows += rows
+        if readCount == prompt.inputEnds.last { model.prefixes.insert(cache, for: prompt) }
         return hidden
     }
 
     /// The prompt's own positions, and behind it one by one. A pass never holds rows of both.
     private func positions(of rows: Range<Int>) -> RotaryPositions? {
-        guard let positions else { return nil }
-        guard rows.lowerBound >= promptRows else { return positions.rows[rows] }
-        return RotaryPositions(starts: [positions.next + rows.lowerBound - promptRows], rows: rows.count)
+        guard let positions = prompt.positions else { return nil }
+        guard rows.lowerBound >= prompt.count else { return positions.rows[rows] }
+        return RotaryPositions(starts: [positions.next + rows.lowerBound - prompt.count], rows: rows.count)
     }
 
     /// What the language model reads in one pass: [1, rows, width]

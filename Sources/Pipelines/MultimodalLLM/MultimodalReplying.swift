@@ -56,6 +56,7 @@ package struct MultimodalReplying: RestorableRun {
 
     package mutating func advance() throws -> RunResult? {
         reply.forgetNews()
+        if !encodings.isFinished, reader.skipKnown(model) { encodings = VisualEncodings([], model) }
         switch stage {
         case .encodeImage: try encodings.advance(model)
         case .prefill, .decodeToken: readPass()
