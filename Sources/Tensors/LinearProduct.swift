@@ -33,8 +33,9 @@ struct LinearProduct {
 
     /// Reads every weight once in its stored dtype: bound by memory for one row, by arithmetic from some 16 rows on.
     private func byDots() {
-        // At least a quarter of a million multiply-adds an item (some 5 µs), and enough items to even the threads out.
-        let smallest = max(16, 262_144 / (depth * rows))
+        // An item takes some 5 µs at least: 128 KiB of weights from memory, or a quarter of a million multiply-adds.
+        // Otherwise there are enough items to even the threads out.
+        let smallest = max(16, min(65_536, 262_144 / rows) / depth)
         let perItem = max(smallest, (outputs + 8 * pool.threads - 1) / (8 * pool.threads))
         let columns = Blocks(of: outputs, atMost: min(perItem, 512), grain: 16)
         weight.matrix.withBytes { matrix in
