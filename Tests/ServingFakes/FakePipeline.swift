@@ -16,6 +16,7 @@ package final class FakePipeline: Pipeline {
 
     package init(
         tasks: Set<ModelDescription.Task> = [.generate, .edit, .answer],
+        maximumImages: Int = 2,
         weightBytes: Int = 1000,
         gate: StepGate = StepGate(isOpen: true)
     ) {
@@ -31,7 +32,7 @@ package final class FakePipeline: Pipeline {
                 minimumSize: PictureSize(width: 8, height: 8),
                 maximumSize: PictureSize(width: 64, height: 64),
                 sizeMultiple: 8,
-                maximumImages: 2,
+                maximumImages: maximumImages,
                 contextLength: 100
             ),
             weightBytes: weightBytes

@@ -110,6 +110,16 @@ import Testing
         await #expect(throws: ModelError.noneFor(.edit, reasons: [])) { try await registry.lease(nil, for: .edit) }
     }
 
+    @Test func firstModelThatReadsThePictures_isTaken() async throws {
+        let registry = registry([entry("text"), entry("two"), entry("four")]) { name in
+            FakePipeline(maximumImages: ["text": 0, "two": 2][name] ?? 4)
+        }
+        for (pictures, name) in [(0, "text"), (1, "two"), (3, "four"), (5, "text")] {
+            #expect(try await registry.lease(nil, for: .answer, pictures: pictures).name == name)
+        }
+        #expect(try await registry.lease("text", for: .answer, pictures: 1).name == "text")
+    }
+
     @Test func idleModelUsedLeastRecently_makesRoom() async throws {
         let registry = registry([entry("a"), entry("b"), entry("c")], budget: 2000) { _ in FakePipeline() }
         let first = try await registry.lease("a")

@@ -61,6 +61,41 @@ struct ChatTemplateTests {
         }
     }
 
+    /// What transformers makes of the templates of plain language models.
+    @Test(arguments: [
+        (
+            ChatTemplate.llama31,
+            "<s><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: "
+                + "26 Jul 2024\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\n",
+            "<s><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: "
+                + "26 Jul 2024\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\n"
+        ),
+        (
+            .qwen2,
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n"
+                + "<|im_start|>assistant\n",
+            "<|im_start|>system\nBe brief. <|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n"
+        ),
+        (
+            .qwen25,
+            "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+                + "<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n",
+            "<|im_start|>system\nBe brief. <|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n"
+        ),
+    ])
+    func plainModels_haveTheirOwnSystemMessage(template: ChatTemplate, alone: String, behindSystem: String) throws {
+        let user = ChatMessage(.user, " Hi ")
+        for (messages, expected) in [([user], alone), ([ChatMessage(.system, "Be brief. "), user], behindSystem)] {
+            let segments = try template.render(messages, bosToken: "<s>", addGenerationPrompt: true)
+            #expect(segments.map(\.text).joined() == expected)
+        }
+        #expect(throws: TokenizerError.self) {
+            try template.render([ChatMessage(.user, [.image])], bosToken: nil, addGenerationPrompt: true)
+        }
+    }
+
     @Test
     func userText_cannotEndItsMessage() throws {
         let tokenizer = try Tokenizer(golden: "qwen25")

@@ -137,6 +137,20 @@ class Tally:
         return "\n".join(lines)
 
 
+def side_by_side(tallies: dict[str, Tally]) -> str:
+    """One table of several models; what a model was not asked stays empty."""
+    names = list(dict.fromkeys(name for tally in tallies.values() for name in tally.asked))
+    lines = ["| scored | " + " | ".join(tallies) + " |", "| --- |" + " ---: |" * len(tallies)]
+    for name in names:
+        cells = [_cell(tally, name) if name in tally.asked else "" for tally in tallies.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(tally: Tally, name: str) -> str:
+    return f"{tally.right[name]}/{tally.asked[name]} {100 * tally.share(name):.1f} %"
+
+
 Draw = Callable[[list[str]], list[np.ndarray]]
 Answer = Callable[[list[np.ndarray], list[str]], list[str]]
 Change = Callable[[list[np.ndarray], list[str]], list[np.ndarray]]

@@ -33,9 +33,16 @@ class Server:
     def post(self, path: str, fields: dict[str, object]) -> dict[str, object]:
         if self.model:
             fields = {"model": self.model, **fields}
-        request = urllib.request.Request(
-            self.url + path, json.dumps(fields).encode(), {"Content-Type": "application/json"}
-        )
+        return self._send(path, json.dumps(fields).encode())
+
+    def models(self) -> dict[str, str]:
+        """The names of the models that it serves, each with its family."""
+        listed = self._send("/v1/models")["data"]
+        assert isinstance(listed, list)
+        return {model["id"]: model["family"] for model in listed if "family" in model}
+
+    def _send(self, path: str, body: bytes | None = None) -> dict[str, object]:
+        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as response:
                 return json.load(response)
@@ -99,6 +106,14 @@ TASKS = ("draw", "answer", "edit", "think", "follow", "copy", "combine")
 an empty prompt) and `combine` (two pictures) one that was taught to."""
 
 
+TASKS_OF = {
+    "llamafusion": ("draw", "answer", "edit"),
+    "metamorph": ("draw", "answer", "edit", "think", "follow"),
+    "metaquery": ("draw", "answer", "edit", "copy", "combine"),
+}
+"""What the families that the recipes train were taught."""
+
+
 def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: dict[str, object]) -> benchmark.Tally:
     """Scores the tasks (some of `TASKS`); seeds are the numbers of the cases."""
 
@@ -160,9 +175,9 @@ def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: di
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", default="http://127.0.0.1:8080")
-    parser.add_argument("--model", help="the model's name; the server's first if left out")
+    parser.add_argument("--model", help="the model's name; all that the server serves if left out")
     parser.add_argument("--scenes", type=int, default=100, help="held-out scenes to score (default 100)")
-    parser.add_argument("--tasks", nargs="+", default=["draw", "answer", "edit"], choices=TASKS)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, help="those that its family was taught if left out")
     parser.add_argument("--steps", type=int, help="denoising steps, if not the model's default")
     parser.add_argument("--guidance", type=float, help="guidance scale, if not the model's default")
     parser.add_argument("--least-drawn", type=float, help="fail below this share of right pictures with one object (0-1)")
@@ -174,17 +189,28 @@ def main() -> None:
         settings["num_inference_steps"] = arguments.steps
     if arguments.guidance is not None:
         settings["guidance_scale"] = arguments.guidance
-    server = Server(arguments.server, arguments.model, arguments.timeout)
+    cases = benchmark.Cases.make(arguments.scenes)
+    tallies: dict[str, benchmark.Tally] = {}
     try:
-        tally = score(server, benchmark.Cases.make(arguments.scenes), arguments.tasks, settings)
+        served = Server(arguments.server, None, arguments.timeout).models()
+        for model, family in served.items():
+            if arguments.model in (None, model):
+                print(f"{model}:", file=sys.stderr)
+                server = Server(arguments.server, model, arguments.timeout)
+                tasks = arguments.tasks or TASKS_OF.get(family, ("answer",))
+                tallies[model] = score(server, cases, list(tasks), settings)
     except (ServerError, OSError) as error:
         sys.exit(f"score: {error}")
-    print(tally.table())
-    bars = (
-        (f"{benchmark.SINGLE}: all", arguments.least_drawn if "draw" in arguments.tasks else None),
-        (f"{benchmark.ANSWERS}: all", arguments.least_answered if "answer" in arguments.tasks else None),
-    )
-    missed = [f"{name} {tally.share(name):.3f} < {bar}" for name, bar in bars if bar is not None and tally.share(name) < bar]
+    if not tallies:
+        sys.exit(f"score: {arguments.model} is not served; there are: {', '.join(served) or 'none'}")
+    print(benchmark.side_by_side(tallies))
+    bars = {f"{benchmark.SINGLE}: all": arguments.least_drawn, f"{benchmark.ANSWERS}: all": arguments.least_answered}
+    missed = [
+        f"{model}: {name} {tally.share(name):.3f} < {bar}"
+        for model, tally in tallies.items()
+        for name, bar in bars.items()
+        if bar is not None and name in tally.asked and tally.share(name) < bar
+    ]
     if missed:
         sys.exit("score: below the bar: " + ", ".join(missed))
 

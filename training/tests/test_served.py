@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from PIL import Image
 
-from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SINGLE, THINKING, Cases
-from shapes.served import TASKS, Server, ServerError, score
+from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SINGLE, THINKING, Cases, side_by_side
+from shapes.served import TASKS, TASKS_OF, Server, ServerError, score
 from shapes.world import Scene, render
 
 CASES = Cases.make(6)
@@ -53,6 +53,10 @@ def chat_reply(parts: list[dict[str, object]]) -> dict[str, object]:
 class Oracle(BaseHTTPRequestHandler):
     """Replies as a perfect model would; refuses what the API refuses."""
 
+    def do_GET(self) -> None:
+        assert self.path == "/v1/models"
+        self.reply(200, {"data": [{"id": "perfect", "family": "metaquery"}, {"id": "broken"}]})
+
     def do_POST(self) -> None:
         fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         status, body = 200, {}
@@ -69,6 +73,9 @@ class Oracle(BaseHTTPRequestHandler):
             body = {"answer": next(c.question.answer for c in cases if c.question.text == fields["question"])}
         elif self.path == "/v1/chat/completions":
             body = chat_reply(fields["messages"][0]["content"])
+        self.reply(status, body)
+
+    def reply(self, status: int, body: dict[str, object]) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -95,6 +102,15 @@ class ServedTests(unittest.TestCase):
         tally = score(Server(self.url, "perfect", 10), CASES, list(TASKS), {})
         for name in (SINGLE, ANSWERS, EDITS, THINKING, NEXT, COPIES, PAIRS):
             self.assertEqual(tally.share(f"{name}: all"), 1.0, name)
+
+    def test_all_models_make_one_table(self) -> None:
+        self.assertEqual(Server(self.url, None, 10).models(), {"perfect": "metaquery"})
+        whole = score(Server(self.url, "perfect", 10), CASES, list(TASKS_OF["metaquery"]), {})
+        part = score(Server(self.url, "perfect", 10), CASES, ["draw"], {})
+        table = side_by_side({"a": whole, "b": part}).splitlines()
+        self.assertEqual(table[0], "| scored | a | b |")
+        self.assertIn(f"| {SINGLE}: all | 3/3 100.0 % | 3/3 100.0 % |", table)
+        self.assertIn(f"| {COPIES}: all | 2/2 100.0 % |  |", table)
 
     def test_a_refusal_names_its_status_and_reason(self) -> None:
         with self.assertRaisesRegex(ServerError, "404.*no such model"):

@@ -82,7 +82,8 @@ package final class JobService: Sendable {
         guard isAccepting else { throw SubmissionError.stopping }
         if let existing = try await job(keyed: submission.idempotency) { return existing }
         try state.withLock { try checkCapacity(of: $0, for: submission.request) }
-        let lease = try await registry.lease(submission.model, for: submission.task)
+        let pictures = submission.request.images.count
+        let lease = try await registry.lease(submission.model, for: submission.task, pictures: pictures)
         let run = try await preparation.run { try lease.pipeline.run(for: submission.request) }
 
         var job = submission.job(model: lease.name, at: now())

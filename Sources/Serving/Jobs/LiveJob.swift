@@ -32,16 +32,17 @@ struct LiveJob {
 }
 
 extension RunRequest {
-    /// Bytes of pixels that the request holds.
-    var pictureBytes: Int {
-        let images =
-            switch self {
-            case .generation(let request): request.images
-            case .answer(let request): request.images
-            case .chat(let request): request.images
-            }
-        return images.reduce(0) { $0 + $1.pixels.count }
+    /// The pictures that the request brings.
+    var images: [PixelImage] {
+        switch self {
+        case .generation(let request): request.images
+        case .answer(let request): request.images
+        case .chat(let request): request.images
+        }
     }
+
+    /// Bytes of pixels that the request holds.
+    var pictureBytes: Int { images.reduce(0) { $0 + $1.pixels.count } }
 }
 
 extension JobService.State {

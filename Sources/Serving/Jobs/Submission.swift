@@ -4,7 +4,7 @@ package import Pipelines
 /// A request as it is handed to the job service.
 package struct Submission: Sendable {
     package var kind: Job.Kind
-    /// Nil takes the first configured model that has the task.
+    /// Nil takes the first configured model that has the task and reads the request's pictures.
     package var model: String?
     package var request: RunRequest
     package var delivery: PictureDelivery?

@@ -153,11 +153,13 @@ package final class ModelRegistry: Sendable {
         return try outcome.get()
     }
 
-    /// The first configured model that has the task, or the named one if it has it.
+    /// The named model if it has the task; without a name the first configured one that has it and reads as many pictures.
+    /// Where none reads so many, the first that has the task may say so.
     /// - Throws: `ModelError`.
     package func lease(
         _ name: String?,
-        for task: ModelDescription.Task
+        for task: ModelDescription.Task,
+        pictures: Int = 0
     ) async throws(ModelError) -> ModelLease {
         if let name {
             let lease = try await lease(name)
@@ -165,16 +167,21 @@ package final class ModelRegistry: Sendable {
             return lease
         }
         var reasons: [String] = []
+        var blind: ModelLease?
         for status in statuses() {
             if let description = status.description, !description.tasks.contains(task) { continue }
             do {
                 let lease = try await lease(status.name)
-                if lease.pipeline.description.tasks.contains(task) { return lease }
+                let description = lease.pipeline.description
+                guard description.tasks.contains(task) else { continue }
+                if description.limits.maximumImages >= pictures { return lease }
+                blind = blind ?? lease
             } catch {
                 reasons.append(error.description)
             }
         }
-        throw .noneFor(task, reasons: reasons)
+        guard let blind else { throw .noneFor(task, reasons: reasons) }
+        return blind
     }
 
     /// A lease if the model is loaded, nil if it may be loaded now.

@@ -4,7 +4,7 @@ extension ChatTemplate {
     /// ids of transformers' `apply_chat_template`, where it does.)
     ///
     /// - Parameters:
-    ///   - bosToken: what the Llama 3 template begins with; the others write none.
+    ///   - bosToken: what the templates of Llama 3 begin with; the others write none.
     ///   - addGenerationPrompt: whether the opening of the assistant's next message follows.
     /// - Returns: segments to encode with `addSpecialTokens: false`.
     ///
@@ -17,9 +17,12 @@ extension ChatTemplate {
         var segments: [PromptSegment] = []
         for (index, message) in messages.enumerated() {
             try checkParts(of: message, at: index)
+            if index == 0 { segments += opening(before: message, bosToken) }
             switch self {
-            case .llama3:
-                if index == 0 { segments.append(.control(bosToken ?? "")) }
+            case .llama31 where index == 0 && message.role == .system:
+                // It is part of the opening.
+                break
+            case .llama3, .llama31:
                 segments += [.control(Self.llama3Header(message.role)), .user(Self.stripped(message.text))]
                 segments.append(.control("<|eot_id|>"))
             case .llavaNextLlama3:
@@ -32,10 +35,7 @@ extension ChatTemplate {
                 segments.append(.control("<|im_start|>\(message.role.rawValue) " + pictures + videos))
                 segments += message.texts.flatMap { [.control("\n"), .user($0)] }
                 segments.append(.control("<|im_end|>"))
-            case .qwen25VL:
-                if index == 0, message.role != .system {
-                    segments.append(.control("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"))
-                }
+            case .qwen25VL, .qwen2, .qwen25:
                 segments.append(.control("<|im_start|>\(message.role.rawValue)\n"))
                 segments += message.parts.map { part in
                     switch part {
@@ -51,16 +51,38 @@ extension ChatTemplate {
         return segments
     }
 
+    /// What stands before the first message.
+    private func opening(before first: ChatMessage, _ bosToken: String?) -> [PromptSegment] {
+        switch self {
+        case .llama3: [.control(bosToken ?? "")]
+        case .llama31: Self.llama31Opening(first, bosToken ?? "")
+        case .qwen25VL, .qwen2: first.role == .system ? [] : [Self.system("You are a helpful assistant.")]
+        case .qwen25:
+            first.role == .system
+                ? [] : [Self.system("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.")]
+        case .llavaNextLlama3, .llavaOneVisionQwen2: []
+        }
+    }
+
+    private static func system(_ text: String) -> PromptSegment { .control("<|im_start|>system\n\(text)<|im_end|>\n") }
+
+    /// A system message with the template's own dates, and what that of the conversation says behind them.
+    private static func llama31Opening(_ first: ChatMessage, _ bosToken: String) -> [PromptSegment] {
+        let dates = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
+        let text = first.role == .system ? stripped(first.text) : ""
+        return [.control(bosToken + llama3Header(.system) + dates), .user(text), .control("<|eot_id|>")]
+    }
+
     private var generationPrompt: String {
         switch self {
-        case .llama3, .llavaNextLlama3: Self.llama3Header(.assistant)
-        case .llavaOneVisionQwen2, .qwen25VL: "<|im_start|>assistant\n"
+        case .llama3, .llama31, .llavaNextLlama3: Self.llama3Header(.assistant)
+        case .llavaOneVisionQwen2, .qwen25VL, .qwen2, .qwen25: "<|im_start|>assistant\n"
         }
     }
 
     private func checkParts(of message: ChatMessage, at index: Int) throws {
-        let takesImages = self != .llama3
         let takesVideos = self == .llavaOneVisionQwen2 || self == .qwen25VL
+        let takesImages = self == .llavaNextLlama3 || takesVideos
         if !takesImages, message.count(of: .image) > 0 {
             throw TokenizerError.inexpressibleMessage(index: index, reason: "the chat template takes no images")
         }

@@ -6,21 +6,30 @@ import StrictJSON
 package enum ChatTemplate: Sendable, Equatable, CaseIterable {
     /// Llama 3: text only, trimmed, the sequence's first token written out.
     case llama3
+    /// Llama 3.1, without tools: a system message with two dates, and what the conversation's own says.
+    case llama31
     /// LLaVA-NeXT on Llama 3: pictures first, one line each.
     case llavaNextLlama3
     /// LLaVA-OneVision on Qwen2: pictures, videos, then every text on a line of its own.
     case llavaOneVisionQwen2
     /// Qwen2.5-VL: parts in their order, a default system message.
     case qwen25VL
+    /// Qwen2: text only, a default system message.
+    case qwen2
+    /// Qwen2.5, without tools: the same with another default.
+    case qwen25
 
     /// FNV-1a (64 bits) of the template's UTF-8, without the line break that may end a file. It tells templates apart;
     /// it does not have to resist anybody.
     private var fingerprint: UInt64 {
         switch self {
         case .llama3: 0x0E60_067A_5537_498E
+        case .llama31: 0xCC03_68E1_FFB6_B958
         case .llavaNextLlama3: 0x65B7_A535_9E1B_5ACC
         case .llavaOneVisionQwen2: 0x70FF_C608_0230_0498
         case .qwen25VL: 0x7124_2F76_359E_71E8
+        case .qwen2: 0x8A87_094E_0E1E_24C5
+        case .qwen25: 0xE642_CE24_6D7F_2E3D
         }
     }
 
