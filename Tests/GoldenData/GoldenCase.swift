@@ -7,6 +7,7 @@ package enum GoldenData {
     /// The repository's own.
     package static let folder = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Goldens")
+    private static let root = folder.deletingLastPathComponent().deletingLastPathComponent()
     private static let rest = ProcessInfo.processInfo.environment["TRIPTYCH_GOLDENS"].map { URL(filePath: $0) }
 
     /// A file or folder, such as `metaquery_qwen25vl_sd/checkpoint`: the repository's if it has it.
@@ -15,6 +16,9 @@ package enum GoldenData {
         guard let rest, !FileManager.default.fileExists(atPath: own.path) else { return own }
         return rest.appending(path: path)
     }
+
+    /// The folder of a model that the repository holds to be served.
+    package static func embeddedModel(_ name: String) -> URL { root.appending(path: "models").appending(path: name) }
 
     /// A file or folder of the fuller set, even where the repository has one of that name: it holds some in part.
     package static func full(_ path: String) -> URL? { rest?.appending(path: path) }

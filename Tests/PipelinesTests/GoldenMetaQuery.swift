@@ -6,17 +6,30 @@ import Tensors
 
 @testable import Pipelines
 
-/// The tiny MetaQuery models of the golden data.
+/// The tiny MetaQuery models of the golden data, and the embedded ones: for those `training/metaquery/fixtures.py` asks
+/// transformers and diffusers.
 enum GoldenMetaQuery {
     static let sana = "metaquery_llavaov_sana"
     static let stableDiffusion = "metaquery_qwen25vl_sd"
     static let isHere = GoldenData.isHere(sana) && GoldenData.isHere(stableDiffusion)
+    private static let shapes = "metaquery-shapes"
+    private static let stableDiffusionShapes = "metaquery-sd-shapes"
 
     /// Cases of a picture out of text, or of pictures and text.
     static let drawings =
-        ["t2i", "t2i_negative_two", "edit", "edit_no_image_guidance", "two_images", "reconstruct"]
-        .map { "\(sana)/\($0)" }
-        + ["t2i", "t2i_long_caption", "two_images"].map { "\(stableDiffusion)/\($0)" }
+        cases(shapes, ["t2i", "edit", "two_images", "reconstruct"])
+        + full {
+            cases(sana, ["t2i", "t2i_negative_two", "edit", "edit_no_image_guidance", "two_images", "reconstruct"])
+                + cases(stableDiffusion, ["t2i", "t2i_long_caption", "two_images"])
+        }
+    static let chats = chats(shapes) + full { chats(sana) + chats(stableDiffusion) }
+
+    private static func chats(_ model: String) -> [String] {
+        cases(model, ["chat_text", "chat_image0", "chat_image1"])
+    }
+    private static func cases(_ model: String, _ names: [String]) -> [String] { names.map { "\(model)/\($0)" } }
+    /// Cases of the golden data, where it is whole.
+    private static func full(_ cases: () -> [String]) -> [String] { isHere ? cases() : [] }
 
     /// - Parameter name: such as `metaquery_llavaov_sana/edit`
     static func golden(_ name: String) throws -> GoldenCase {
@@ -24,6 +37,16 @@ enum GoldenMetaQuery {
     }
 
     static func entry(_ model: String) -> ModelEntry {
+        if [shapes, stableDiffusionShapes].contains(model) {
+            let folder = GoldenData.embeddedModel(model)
+            return ModelEntry(
+                name: model,
+                family: "metaquery",
+                path: folder,
+                diffusion: folder.appending(path: "diffusion"),
+                mllm: folder.appending(path: "mllm")
+            )
+        }
         let components = GoldenData.url(model).appending(path: "components")
         let isSana = model == sana
         return ModelEntry(

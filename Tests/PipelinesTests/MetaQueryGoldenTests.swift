@@ -9,8 +9,7 @@ import Testing
 @testable import Pipelines
 
 /// From requests to conditions and pictures, with both language models.
-@Suite(.enabled(if: GoldenMetaQuery.isHere, "needs the full golden data: TRIPTYCH_GOLDENS"))
-struct MetaQueryGoldenTests {
+@Suite struct MetaQueryGoldenTests {
     /// The branches that a run reads, and their rows of the reference.
     private func rows(_ golden: GoldenCase, _ readers: [ConditionReader]) throws -> [Int] {
         let count = try golden.integer("num_images_per_prompt")
@@ -85,7 +84,11 @@ struct MetaQueryGoldenTests {
     }
 
     /// Torchvision's Resize and CenterCrop, then the model's own processor.
-    @Test(arguments: ["edit", "two_images"]) func conditioningPicture_equalsTheReference(name: String) throws {
+    @Test(
+        .enabled(if: GoldenMetaQuery.isHere, "needs the full golden data: TRIPTYCH_GOLDENS"),
+        arguments: ["edit", "two_images"]
+    )
+    func conditioningPicture_equalsTheReference(name: String) throws {
         let golden = try GoldenMetaQuery.golden("\(GoldenMetaQuery.sana)/\(name)")
         let model = try GoldenMetaQuery.pipeline(GoldenMetaQuery.sana).model
         let picture = try #require(golden.metaQueryRequest().images.last)
@@ -98,14 +101,10 @@ struct MetaQueryGoldenTests {
     }
 
     /// The base is frozen, and its weights are there once: it answers as it does alone.
-    @Test(
-        arguments: [GoldenMetaQuery.sana, GoldenMetaQuery.stableDiffusion],
-        ["chat_text", "chat_image0", "chat_image1"]
-    )
-    func chat_equalsTheBaseModelAlone(model: String, name: String) throws {
-        let golden = try GoldenCase("\(model)/cases/\(name)")
+    @Test(arguments: GoldenMetaQuery.chats) func chat_equalsTheBaseModelAlone(name: String) throws {
+        let golden = try GoldenMetaQuery.golden(name)
         let request = ChatRequest(turns: try golden.conversation(), maxTokens: try golden.integer("max_new_tokens"))
-        var run = try GoldenMetaQuery.pipeline(model).run(for: .chat(request))
+        var run = try GoldenMetaQuery.pipeline(golden.metaQueryModel).run(for: .chat(request))
         let (replies, usage) = try run.replies()
         let reply = try #require(replies.first)
         let ids = try golden.integers("generated_ids")

@@ -49,9 +49,9 @@ class Sampler:
             branches += [(without, image_guidance - guidance), (black, 1 - image_guidance)]
         else:
             branches.append((without, 1 - guidance))
-        return self._denoise(branches, steps, seed)
+        return self.denoise(branches, steps, seed)
 
-    def _denoise(self, branches: list[tuple[torch.Tensor, float]], steps: int, seed: int) -> np.ndarray:
+    def denoise(self, branches: list[tuple[torch.Tensor, float]], steps: int, seed: int) -> np.ndarray:
         """DPM-Solver++ from seeded noise; the guided prediction is the weighted sum of the branches'."""
         rows = len(branches[0][0])
         condition = torch.cat([condition for condition, _ in branches])
