@@ -95,7 +95,7 @@ class Sequencer:
             prompt = captions.full_caption(scene, rng) if full else captions.open_caption(scene, rng, text_only=True)
             return row.add(self.ids(prompt), CONTEXT_WEIGHT).add(self.picture(scene), 1.0)
         if kind < 0.95:
-            change = edits.edit(scene, rng)
+            change = edits.edit(scene, rng, part="train")
             row.add(self.picture(scene), CONTEXT_WEIGHT).add(self.ids(change.instruction), CONTEXT_WEIGHT)
             return row.add(self.picture(change.result), 1.0)
         if kind < 0.98:

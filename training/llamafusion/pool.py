@@ -57,7 +57,7 @@ def main() -> None:
     def shard(number: int) -> dict[str, torch.Tensor | bytes]:
         rng = random.Random(f"pool {arguments.seed} {number}")
         scenes = [world.random_scene(rng, part="train") for _ in range(SHARD)]
-        changes = [edits.edit(scene, rng) for scene in scenes]
+        changes = [edits.edit(scene, rng, part="train") for scene in scenes]
         return {
             "scenes": pickle.dumps(scenes),
             "edits": pickle.dumps(changes),

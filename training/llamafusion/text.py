@@ -17,11 +17,12 @@ from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
-from shapes import questions
-from shapes.world import random_scene
+from shapes import captions, edits, questions
+from shapes.inventory import entries
+from shapes.world import Scene, random_scene
 
 DRILLS = 8
-"""Independent questions about each description of a step."""
+"""Rows behind each context of a drill."""
 
 
 def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) -> Iterator[list[Row]]:
@@ -36,27 +37,51 @@ def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) ->
     yield from groups
 
 
-def drill_loss(
-    network: LlamaFusion, sequencer: Sequencer, rng: random.Random, scenes: int, most: int, device: torch.device
-) -> tuple[torch.Tensor, float]:
-    """The loss of short answers about descriptions, and the share of right words.
+Drill = tuple[list[list[int]], list[Row]]
+"""Contexts, and rows of which as many follow each context, without seeing each other: seen together, questions answer one another, and
+the model learns to look there instead of finding out which attribute belongs to which thing."""
 
-    The questions about one scene do not see each other: seen together, they answer one another, and the model learns to
-    look there instead of finding out which attribute belongs to which thing.
-    """
-    about = [random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train") for _ in range(scenes)]
-    contexts = [[sequencer.bos, *sequencer.stand_in(scene, rng)] for scene in about]
-    ids, real = padded_ids(contexts, device)
-    _, context = network.text(ids[:, None], None, real)
-    rows = []
-    for scene in about:
+
+def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int) -> Drill:
+    """Questions about descriptions."""
+    contexts, rows = [], []
+    for _ in range(scenes):
+        scene = some_scene(rng, most)
+        contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for _ in range(DRILLS):
             question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
             rows.append(sequencer.turn(Row(), question.text, question.answer))
+    return contexts, rows
+
+
+def inventory_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int) -> Drill:
+    """What is to be drawn, cell by cell, where the picture will be: behind a caption, or a description and an edit of it."""
+    contexts, rows = [], []
+    for number in range(scenes):
+        scene = some_scene(rng, most)
+        if number % 3 == 0:
+            change = edits.edit(scene, rng, part="train")
+            asked, wanted = [*sequencer.stand_in(scene, rng), *sequencer.ids(change.instruction)], change.result
+        else:
+            asked, wanted = sequencer.ids(captions.full_caption(scene, rng)), scene
+        contexts.append([sequencer.bos, *asked, sequencer.boi])
+        rows += [sequencer.turn(Row(), *entry) for entry in entries(wanted, rng, DRILLS)]
+    return contexts, rows
+
+
+def some_scene(rng: random.Random, most: int) -> Scene:
+    return random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
+
+
+def drill_loss(network: LlamaFusion, sequencer: Sequencer, drill: Drill, device: torch.device) -> tuple[torch.Tensor, float]:
+    """The loss of short answers, and the share of right words."""
+    contexts, rows = drill
+    ids, real = padded_ids(contexts, device)
+    _, context = network.text(ids[:, None], None, real)
     words, ends = [], []
     for part in by_length(rows, DRILLS, 4):
         ids, targets, weights = (tensor.to(device) for tensor in padded(part))
-        hidden = network.text(ids.unflatten(0, (scenes, -1)), context)[0].flatten(0, 1)
+        hidden = network.text(ids.unflatten(0, (len(contexts), -1)), context)[0].flatten(0, 1)
         kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
         easy = (weights >= 1) & ~kept
         words.append((hidden[kept], targets[kept]))
@@ -79,7 +104,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
-    drilled = 0.0
+    drilled = told = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
@@ -92,9 +117,10 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
-                drill, right = drill_loss(network, sequencer, rng, 40, most, device)
-            drilled += right / 100
-            loss = (losses * weights[kept]).sum() / weights.sum() + drill
+                drill, right = drill_loss(network, sequencer, question_drill(sequencer, rng, 28, most), device)
+                listing, listed = drill_loss(network, sequencer, inventory_drill(sequencer, rng, 24, most), device)
+            drilled, told = drilled + right / 100, told + listed / 100
+            loss = (losses * weights[kept]).sum() / weights.sum() + drill + listing
             loss.backward()
             run.average_gradients()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -106,8 +132,8 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 with torch.no_grad():
                     hits = (logits.argmax(-1) == targets[kept]).float()
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
-                run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, most=most)
-                drilled = 0.0
+                run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, told=told, most=most)
+                drilled = told = 0.0
             run.save_if_due()
             if run.step == steps:
                 break

@@ -28,6 +28,7 @@ from recipe.context import Context
 from recipe.rows import Row, by_length, padded, scored
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, frames, knowledge, questions
+from shapes.inventory import entries
 from shapes.world import Scene
 
 
@@ -74,7 +75,7 @@ class Teacher:
         """The loss of what is told about pictures that are asked for, and the share of right words."""
         wanted = self.wanted(rng, most, mix)
         context = self.mllm.prompts(self.chat, wanted, task_pixels(wanted, self.device))
-        rows = [self.chat.entry(*entry) for task in wanted for entry in tasks.entries(task.target, rng, mix.entries)]
+        rows = [self.chat.entry(*entry) for task in wanted for entry in entries(task.target, rng, mix.entries)]
         return self.told(context, rows, mix.entries)
 
     def wanted(self, rng: random.Random, most: int, mix: Mix) -> list[Task]:

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from shapes import captions, edits, pairs
-from shapes.world import PLACES, Scene, Thing, random_scene
+from shapes.world import Scene, random_scene
 
 SYSTEM_PROMPT = "Describe the image in detail."
 """Before everything that is drawn. The official one says the same at four times the length, which every step would pay for."""
@@ -51,29 +51,3 @@ def pair(rng: random.Random) -> Task:
 def some_scene(rng: random.Random, most: int) -> Scene:
     """A training scene of at most `most` objects."""
     return random_scene(rng, rng.choice([n for n in (1, 1, 2, 2, 3, 4) if n <= most]), part="train")
-
-
-Entry = tuple[str, str]
-"""A name and its value: ("color top left", "red")."""
-
-
-def entries(scene: Scene, rng: random.Random, count: int) -> list[Entry]:
-    """Random entries of a scene's inventory. Most are about objects, as most cells are empty; an attribute of a single cell is
-    what one query token can hold."""
-    told = []
-    for _ in range(count):
-        style = rng.random()
-        place = rng.choice(scene.things).place if rng.random() < 0.7 else rng.choice(PLACES)
-        thing = next((thing for thing in scene.things if thing.place == place), None)
-        if style < 0.1:
-            told.append(("background", scene.ground))
-        elif style < 0.25:
-            told.append((place, _look(thing)))
-        else:
-            attribute = rng.choice(("shape", "color", "size"))
-            told.append((f"{attribute} {place}", getattr(thing, attribute) if thing else "none"))
-    return told
-
-
-def _look(thing: Thing | None) -> str:
-    return f"{thing.size} {thing.color} {thing.shape}" if thing else "nothing"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, normalizers
 
-from metaquery.tasks import SYSTEM_PROMPT, entries
+from metaquery.tasks import SYSTEM_PROMPT
 from recipe.tokenizer import QWEN2_SPLIT, main, train_bpe
 from shapes import captions, edits, frames, knowledge, pairs, questions
+from shapes.inventory import entries
 from shapes.world import random_scene
 
 END_OF_TEXT, TURN_START, TURN_END, IMAGE, VIDEO = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"

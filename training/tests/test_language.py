@@ -5,6 +5,7 @@ import unittest
 
 from shapes import captions, edits, frames, knowledge, pairs, questions, thinking
 from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, THINKING, Cases, run
+from shapes.inventory import entries
 from shapes.wording import typed
 from shapes.world import Scene, Thing, random_scene, render, split
 
@@ -201,6 +202,16 @@ class BenchmarkTests(unittest.TestCase):
         wrong = run(cases, lambda prompts: [render(SCENE) for _ in prompts], lambda _, asked: ["?"] * len(asked), None)
         for name in (f"{SINGLE}: all", f"{SEVERAL}: all", f"{ANSWERS}: all"):
             self.assertEqual(wrong.share(name), 0.0)
+
+
+class InventoryTests(unittest.TestCase):
+    def test_entries_are_true(self) -> None:
+        scene = Scene.of("gray", [Thing("circle", "red", "small", "top left")])
+        told = dict(entries(scene, random.Random(3), 400))
+        self.assertEqual(told["color top left"], "red")
+        self.assertEqual(told["top left"], "small red circle")
+        self.assertEqual(told["shape bottom"], "none")
+        self.assertEqual(told["background"], "gray")
 
 
 if __name__ == "__main__":

@@ -255,14 +255,6 @@ class LearningTests(Checks):
         learned = [target for target, weight in zip(row.targets, row.weights) if weight > 0]
         self.assertEqual(learned, [*self.chat.ids("top left"), self.chat.turn_end])
 
-    def test_entries_are_true(self) -> None:
-        scene = Scene.of("gray", [Thing("circle", "red", "small", "top left")])
-        told = dict(tasks.entries(scene, random.Random(3), 400))
-        self.assertEqual(told["color top left"], "red")
-        self.assertEqual(told["top left"], "small red circle")
-        self.assertEqual(told["shape bottom"], "none")
-        self.assertEqual(told["background"], "gray")
-
     def test_tasks_ask_for_pictures_of_the_training_side(self) -> None:
         rng = random.Random(4)
         wanted = [tasks.edit(tasks.some_scene(rng, 4), rng) for _ in range(50)] + [tasks.pair(rng) for _ in range(50)]

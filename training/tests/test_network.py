@@ -1,16 +1,20 @@
 """The network against reference tensors of a tiny random checkpoint. Skipped where PyTorch is not installed."""
 
 import json
+import random
 import unittest
 from pathlib import Path
 
 try:
     import torch
     from safetensors.torch import load_file
+    from tokenizers import Tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from llamafusion.documents import Sequencer
     from llamafusion.network import LlamaFusion
     from llamafusion.patchifier import ImageConfig
+    from llamafusion.text import DRILLS, inventory_drill, question_drill
 except ImportError:
     torch = None
 
@@ -65,6 +69,15 @@ class NetworkTests(unittest.TestCase):
         together, _ = self.network.image(latents, times, start)
         alone, _ = self.network.image(latents[:, 1:2], times[:, 1:2], start)
         self.assert_close(together[:, 1:2], alone)
+
+    def test_drills_stand_where_pictures_will(self) -> None:
+        sequencer = Sequencer(Tokenizer.from_file(str(GOLDENS / "checkpoint" / "tokenizer.json")))
+        for drill, last in ((question_drill, sequencer.eoi), (inventory_drill, sequencer.boi)):
+            contexts, rows = drill(sequencer, random.Random(1), 6, 4)
+            self.assertEqual((len(contexts), len(rows)), (6, 6 * DRILLS))
+            self.assertEqual({context[-1] for context in contexts}, {last})
+            self.assertTrue(all(sequencer.eos in row.targets for row in rows))
+
 
 
 if __name__ == "__main__":
