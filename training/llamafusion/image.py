@@ -138,7 +138,7 @@ class Trainer:
         short, long = [], []
         for row, scene in enumerate(self.pool.scenes[i] for i in index):
             for _ in range(variants):
-                question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+                question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
                 short.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
             if row < len(index) // 4:
                 question = questions.ask(scene, rng, "description")

@@ -49,7 +49,7 @@ def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: 
         scene = some_scene(rng, most)
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for _ in range(DRILLS):
-            question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+            question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
             rows.append(sequencer.turn(Row(), question.text, question.answer))
     return contexts, rows
 

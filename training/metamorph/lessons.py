@@ -55,7 +55,7 @@ class Teacher:
 
     def pick(self, rng: random.Random, most: int) -> int:
         """A plain scene of at most `most` objects."""
-        groups = [self.groups[n] for n in (1, 1, 2, 2, 3, 4) if n <= most and self.groups[n]]
+        groups = [self.groups[n] for n in (1, 2, 2, 3, 3, 4, 4) if n <= most and self.groups[n]]
         return rng.choice(rng.choice(groups))
 
     def drills(self, rng: random.Random, most: int, mix: Mix) -> tuple[list[Lesson], list[Lesson]]:
@@ -65,7 +65,7 @@ class Teacher:
             number = self.pick(rng, most)
             beginnings.append(self.chat.start([number]))
             for _ in range(mix.drills):
-                question = questions.ask(self.pool.scenes[number], rng, rng.choice(questions.SHORT_KINDS))
+                question = questions.ask(self.pool.scenes[number], rng, rng.choice(questions.DRILLED_KINDS))
                 asked.append(self._turn(Lesson(), question))
         return beginnings, asked
 
@@ -78,10 +78,10 @@ class Teacher:
             if i % 2 == 0:
                 rows.append(self._turn(self.chat.start([number]), questions.ask(scene, rng, "description")))
                 continue
-            question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+            question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
             if i % 4 == 1:
                 row = self._turn(self.chat.start([number]), question)
-                second = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+                second = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
                 row = self.chat.question(self.chat.next_turn(row), second.text, 0)
                 rows.append(self.chat.finish(self.chat.words(row, second.answer)))
             else:

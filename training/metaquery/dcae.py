@@ -64,4 +64,4 @@ def finished_dcae(folder: Path) -> AutoencoderDC:
 
 
 if __name__ == "__main__":
-    autoencoder.main(__doc__, "dcae", build_dcae, code, 6000)
+    autoencoder.main(__doc__, "dcae", build_dcae, code, 4000)

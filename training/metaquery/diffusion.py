@@ -146,7 +146,7 @@ def finished_painter(runs: Path, kind: str) -> tuple[Decoder, Queries]:
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=16000, rate=1e-3)
+    parser = stage_parser(__doc__, steps=8000, rate=1e-3)
     parser.add_argument("--decoder", choices=DECODERS, default="sana")
     parser.add_argument("--tuned", type=int, help="of the steps the last ones, on instructions (default: two fifths)")
     arguments = begin(parser)

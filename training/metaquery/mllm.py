@@ -67,7 +67,7 @@ class Teacher:
         rows = []
         for scene in scenes:
             for _ in range(mix.questions):
-                question = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+                question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
                 rows.append(self.chat.answer(Row().add(self.chat.question(question.text)), question.answer))
         return self.told(context, rows, mix.questions)
 
@@ -123,8 +123,8 @@ class Teacher:
 
     def _conversation(self, rng: random.Random, most: int) -> tuple[Row, list[Scene]]:
         scene = tasks.some_scene(rng, most)
-        row = self._asked([scene], questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS)))
-        second = questions.ask(scene, rng, rng.choice(questions.SHORT_KINDS))
+        row = self._asked([scene], questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS)))
+        second = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
         row.add([self.chat.turn_end, *self.chat.user(0, second.text), *self.chat.assistant])
         return self.chat.answer(row, second.answer), [scene]
 

@@ -49,5 +49,5 @@ def pair(rng: random.Random) -> Task:
 
 
 def some_scene(rng: random.Random, most: int) -> Scene:
-    """A training scene of at most `most` objects."""
-    return random_scene(rng, rng.choice([n for n in (1, 1, 2, 2, 3, 4) if n <= most]), part="train")
+    """A training scene of at most `most` objects, most of which have that many or nearly: one object alone is learned soon."""
+    return random_scene(rng, rng.choice([n for n in (1, 2, 2, 3, 3, 4, 4) if n <= most]), part="train")

@@ -380,5 +380,8 @@ _MAKERS: dict[str, Callable[[Scene, random.Random, Wording], Asked | None]] = {
 KINDS = tuple(_MAKERS)
 """Every kind of question."""
 
-SHORT_KINDS = tuple(kind for kind in KINDS if kind != "description")
-"""The kinds with answers of a word or two."""
+HARD_KINDS = ("color", "place", "comparison", "relation")
+"""What is asked about one object among others: nearly all wrong answers are another object's."""
+
+DRILLED_KINDS = (*(kind for kind in KINDS if kind != "description"), *HARD_KINDS)
+"""The kinds with answers of a word or two, the hard ones twice."""
