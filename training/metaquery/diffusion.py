@@ -51,9 +51,9 @@ TUNING = Mix(captions=10, copies=3, edits=8, pairs=3)
 class Painter(nn.Module):
     """What is trained."""
 
-    def __init__(self, kind: str, width: int = WIDTH) -> None:
+    def __init__(self, kind: str, width: int = WIDTH, queries: int = QUERIES, order: str = "enc_proj") -> None:
         super().__init__()
-        self.queries = Queries(width, QUERIES, CONNECTOR_LAYERS, CONDITION_WIDTH[kind])
+        self.queries = Queries(width, queries, CONNECTOR_LAYERS, CONDITION_WIDTH[kind], order)
         self.decoder = build_decoder(kind)
 
 
@@ -118,22 +118,20 @@ class Trainer:
         return (errors * self.painter.decoder.weights(timesteps)).mean()
 
 
-def train(runs: Path, kind: str, steps: int, tuned: int, peak: float, seed: int, device: torch.device) -> None:
-    """`steps` in all, the last `tuned` of them on instructions."""
-    torch.manual_seed(seed)
-    mllm, chat = finished_mllm(runs)
-    painter = Painter(kind).to(device)
+def train(folder: Path, painter: Painter, trainer: Trainer, steps: int, tuned: int, peak: float, seed: int) -> None:
+    """Trains what of a painter takes gradients; `steps` in all, the last `tuned` of them on instructions. The folder's name seeds the
+    tasks."""
     average = Average(painter, 0.998)
-    optimizer = torch.optim.AdamW(painter.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-    run = Run(runs / kind, {"painter": painter, "average": average.module}, optimizer)
-    trainer = Trainer(painter, mllm.to(device), chat, Pool.load(runs / "pictures", kind), device)
+    learning = [parameter for parameter in painter.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    run = Run(folder, {"painter": painter, "average": average.module}, optimizer)
     while run.step < steps:
-        rng = random.Random(f"metaquery {kind} {seed} {run.step} {process_number()}")
+        rng = random.Random(f"metaquery {folder.name} {seed} {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
         most = 1 + sum(run.step >= share * steps for share in (0.04, 0.12, 0.25))
         mix = PRETRAINING if run.step < steps - tuned else TUNING
         set_rate(optimizer, run.step, steps, peak, descent=0.4)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(trainer.device.type, torch.bfloat16):
             loss = trainer.loss(trainer.wanted(rng, most, mix), mix.draws, rng)
         run.advance(loss, painter, average, most=most)
     run.save()
@@ -152,8 +150,12 @@ def main() -> None:
     arguments = begin(parser)
     join_processes()
     tuned = arguments.steps * 2 // 5 if arguments.tuned is None else arguments.tuned
-    rate, device = arguments.rate, arguments.device
-    train(arguments.runs, arguments.decoder, arguments.steps, tuned, rate, arguments.seed, device)
+    runs, kind, device = arguments.runs, arguments.decoder, arguments.device
+    torch.manual_seed(arguments.seed)
+    mllm, chat = finished_mllm(runs)
+    painter = Painter(kind).to(device)
+    trainer = Trainer(painter, mllm.to(device), chat, Pool.load(runs / "pictures", kind), device)
+    train(runs / kind, painter, trainer, arguments.steps, tuned, arguments.rate, arguments.seed)
 
 
 if __name__ == "__main__":

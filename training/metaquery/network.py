@@ -190,26 +190,37 @@ class ConnectorEncoder(nn.Module):
         return x
 
 
-def build_connector(width: int, layers: int, condition_width: int) -> nn.Sequential:
-    """Enc-Proj, the official form: the encoder, then the projection to a condition."""
-    return nn.Sequential(
-        ConnectorEncoder(width, layers),
-        nn.Linear(width, condition_width),
-        nn.GELU(approximate="tanh"),
-        nn.Linear(condition_width, condition_width),
-        Qwen2RMSNorm(condition_width, eps=1e-5),
-    )
+class Connector(nn.Sequential):
+    """From what the language model makes of the queries to a condition. The encoder runs first, at the language model's width
+    (Enc-Proj, the official form), or behind the projection, at the condition's (Proj-Enc, the paper's ablation); the parameters' names
+    are the same."""
+
+    def __init__(self, width: int, layers: int, condition_width: int, order: str = "enc_proj") -> None:
+        super().__init__(
+            ConnectorEncoder(width if order == "enc_proj" else condition_width, layers),
+            nn.Linear(width, condition_width),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(condition_width, condition_width),
+            Qwen2RMSNorm(condition_width, eps=1e-5),
+        )
+        self.order = order
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        encoder, *projection = self
+        for module in (encoder, *projection) if self.order == "enc_proj" else (*projection, encoder):
+            x = module(x)
+        return x
 
 
 class Queries(nn.Module):
     """Learned tokens behind the prompt, and the connector that turns what the frozen language model makes of them into a
     condition."""
 
-    def __init__(self, width: int, count: int, layers: int, condition_width: int) -> None:
+    def __init__(self, width: int, count: int, layers: int, condition_width: int, order: str = "enc_proj") -> None:
         super().__init__()
         self.embedded = nn.Parameter(torch.randn(count + 2, width) * 0.08)  # as long as words
         """The new rows of the embedding table: the begin, the end (which nothing reads), then the queries."""
-        self.connector = build_connector(width, layers, condition_width)
+        self.connector = Connector(width, layers, condition_width, order)
 
     def hidden(self, mllm: Mllm, context: Context) -> torch.Tensor:
         """The language model's output at the queries after prompts. [rows, count, width]"""

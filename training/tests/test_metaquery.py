@@ -22,7 +22,7 @@ try:
     from metaquery.chat import VISUAL_TOKENS, Chat
     from metaquery.dcae import build_dcae
     from metaquery.decoders import build_decoder, noise_levels
-    from metaquery.network import Mllm, Queries, build_mllm, task_pixels
+    from metaquery.network import Connector, Mllm, Queries, build_mllm, task_pixels
     from metaquery.sample import Sampler
     from metaquery.tasks import Task
     from metaquery.tokenizer import SPECIALS, train_tokenizer
@@ -298,6 +298,14 @@ class LearningTests(Checks):
                 self.assertLess(losses[-1], 0.9 * losses[0])
                 missing = [name for name, p in trainer.painter.named_parameters() if p.grad is None or not p.grad.any()]
                 self.assertEqual(missing, [])
+
+    def test_both_orders_of_the_connector_have_the_same_names(self) -> None:
+        torch.manual_seed(4)
+        first, last = (Connector(64, 1, 128, order) for order in ("enc_proj", "proj_enc"))
+        self.assertEqual(first.state_dict().keys(), last.state_dict().keys())
+        x = torch.randn(2, 3, 64)
+        self.assert_close(last(x), last[0](last[4](last[3](last[2](last[1](x))))))
+        self.assertEqual(first(x).shape, last(x).shape)
 
     def test_the_autoencoder_learns(self) -> None:
         torch.manual_seed(3)

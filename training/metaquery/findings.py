@@ -1,0 +1,114 @@
+"""The paper's ablations in miniature (MetaQuery, sections 3.2 and 3.3): how many queries, learned or random ones, where the
+connector's encoder runs, whether the diffusion model is tuned. Each variant of the painter is trained on captions for the same few
+steps behind the same frozen language model, and draws the validation scenes.
+
+    python -m metaquery.findings --runs runs/metaquery --steps 1500 ../models/metaquery-shapes
+
+goes on where it stopped and writes findings.md and findings.png.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from metaquery import dcae
+from metaquery.diffusion import PRETRAINING, Painter, Trainer, train
+from metaquery.evaluate import Scoring
+from metaquery.mllm import finished_mllm
+from metaquery.network import QUERIES
+from metaquery.pool import Pool
+from metaquery.sample import Sampler
+from recipe.plot import write_bars
+from recipe.run import averaged, begin, join_processes, meet, process_number, stage_parser
+from shapes import benchmark
+
+KIND, RATE, STEPS, GUIDANCE, SCENES = "sana", 1e-3, 20, 3.0, 100
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A painter that differs from the recipe's in one thing."""
+
+    name: str
+    queries: int = QUERIES
+    learned: bool = True
+    order: str = "enc_proj"
+    decoder: str = "new"
+    """`new`, or that of the finished run, `frozen` or `tuned`."""
+
+    def painter(self, runs: Path) -> Painter:
+        torch.manual_seed(0)
+        painter = Painter(KIND, queries=self.queries, order=self.order)
+        painter.queries.embedded.requires_grad_(self.learned)
+        if self.decoder != "new":
+            state = {name: t for name, t in averaged(runs / KIND).items() if name.startswith("decoder.")}
+            painter.load_state_dict(state, strict=False)
+            painter.decoder.requires_grad_(self.decoder == "tuned")
+        return painter
+
+
+VARIANTS = (
+    Variant("4 queries", queries=4),
+    Variant("16 queries", queries=16),
+    Variant("32 queries"),
+    Variant("64 queries", queries=64),
+    Variant("32 random queries", learned=False),
+    Variant("32 queries, Proj-Enc", order="proj_enc"),
+    Variant("32 queries, trained decoder, frozen", decoder="frozen"),
+    Variant("32 queries, trained decoder, tuned", decoder="tuned"),
+)
+
+
+def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
+    """Trains a variant and draws with it: shares of right pictures of one object and of two or three, and the noise loss on
+    validation captions."""
+    folder = runs / "findings" / variant.name.replace(" ", "-").replace(",", "")
+    if (folder / "result.json").exists():
+        return json.loads((folder / "result.json").read_text())
+    mllm, chat = finished_mllm(runs)
+    painter = variant.painter(runs).to(device)
+    pool = Pool.load(runs / "pictures", KIND)
+    trainer = Trainer(painter, mllm.to(device), chat, pool, device)
+    train(folder, painter, trainer, steps, 0, RATE, 0)
+    painter.load_state_dict(averaged(folder))
+    if process_number() == 0:
+        with torch.no_grad():
+            rng = random.Random("findings")
+            torch.manual_seed(0)
+            losses = [trainer.loss(trainer.wanted(rng, 4, PRETRAINING), PRETRAINING.draws, rng).item() for _ in range(20)]
+        sampler = Sampler(mllm, chat, painter.queries, painter.decoder, dcae.finished_dcae(runs / "dcae"), pool.scale())
+        cases = benchmark.Cases.make(SCENES, "validation")
+        tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE, 1.5).draw, None, None)
+        names = {"one": benchmark.SINGLE, "several": benchmark.SEVERAL}
+        result = {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": sum(losses) / len(losses)}
+        (folder / "result.json").write_text(json.dumps(result))
+    meet()
+    return json.loads((folder / "result.json").read_text())
+
+
+def table(results: dict[str, dict[str, float]], steps: int) -> str:
+    lines = [f"| after {steps:,} steps on captions | one object | two or three | noise loss |", "| --- | ---: | ---: | ---: |"]
+    for name, result in results.items():
+        lines.append(f"| {name} | {result['one']:.0%} | {result['several']:.0%} | {result['loss']:.3f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = stage_parser(__doc__, steps=1500)
+    parser.add_argument("target", type=Path)
+    arguments = begin(parser)
+    join_processes()
+    results = {v.name: measure(v, arguments.runs, arguments.steps, arguments.device) for v in VARIANTS}
+    if process_number() == 0:
+        (arguments.target / "findings.md").write_text(table(results, arguments.steps))
+        bars = {key: [result[key] for result in results.values()] for key in ("one", "several")}
+        write_bars(arguments.target / "findings.png", list(results), {"one object": bars["one"], "two or three": bars["several"]})
+
+
+if __name__ == "__main__":
+    main()
