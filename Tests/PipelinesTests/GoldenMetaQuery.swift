@@ -18,6 +18,7 @@ enum GoldenMetaQuery {
     /// Cases of a picture out of text, or of pictures and text.
     static let drawings =
         cases(shapes, ["t2i", "edit", "two_images", "reconstruct"])
+        + cases(stableDiffusionShapes, ["t2i", "edit"])
         + full {
             cases(sana, ["t2i", "t2i_negative_two", "edit", "edit_no_image_guidance", "two_images", "reconstruct"])
                 + cases(stableDiffusion, ["t2i", "t2i_long_caption", "two_images"])
