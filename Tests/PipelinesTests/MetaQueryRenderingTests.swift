@@ -10,8 +10,7 @@ import Testing
 @testable import Pipelines
 
 /// From the connector's output to pictures, with both kinds of decoder.
-@Suite(.enabled(if: GoldenMetaQuery.isHere, "needs the full golden data: TRIPTYCH_GOLDENS"))
-struct MetaQueryRenderingTests {
+@Suite struct MetaQueryRenderingTests {
     private func model(_ name: String) throws -> any LatentDiffusion {
         let entry = GoldenMetaQuery.entry(name)
         let weights = try Checkpoint(entry.path)

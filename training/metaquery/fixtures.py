@@ -27,7 +27,7 @@ from metaquery.network import CONNECTOR_LAYERS, QUERIES, WIDTH, Mllm, Queries, b
 from metaquery.sample import Sampler
 from metaquery.tower import GENERATION_SIDE
 from recipe import vae
-from recipe.autoencoder import to_tensor
+from recipe.autoencoder import to_pictures, to_tensor
 from recipe.export import write_json
 from recipe.rows import padded_ids
 from shapes import world
@@ -114,10 +114,7 @@ class Reference:
         images = [image.resize((GENERATION_SIDE, GENERATION_SIDE), Image.Resampling.BILINEAR) for image in case.images()]
         black = [Image.new("RGB", image.size) for image in images]
         branches = [("", black, 1 - IMAGE_GUIDANCE), ("", images, IMAGE_GUIDANCE - GUIDANCE)] if images else [("", [], 1 - GUIDANCE)]
-        if case.text:
-            branches.append((case.text, images, GUIDANCE))
-        else:
-            branches[-1] = ("", images, IMAGE_GUIDANCE)
+        branches.append((case.text, images, GUIDANCE))
         prompts, hidden, weighed = [], [], []
         for text, seen, weight in branches:
             prompts.append([*self.chat.system, *self.chat.drawing(len(seen), text), self.begin, *self.queries])
@@ -126,13 +123,27 @@ class Reference:
         # The official code writes the end of the picture and of the reply behind the queries.
         ids, real = padded_ids([[*prompt, self.begin + 1, self.chat.turn_end] for prompt in prompts], torch.device("cpu"))
         rows = [torch.cat([row[~there], row[there]]) for row, there in zip(ids, real)]
+        scheduler = self.sampler.decoder.scheduler()
+        scheduler.set_timesteps(STEPS)
+        steps = list(self.sampler.denoised(weighed, STEPS, seed))
+        latents = torch.stack([latents for _, latents in steps])
+        decoded = self.sampler.decoded(latents[-1])
         tensors = {
             "input_ids": torch.stack(rows),
             "attention_mask": real.flip(1).long(),
             "query_hidden": torch.cat(hidden),
             "connector_output": torch.cat([condition for condition, _ in weighed]),
+            "initial_latents": self.sampler.noise(1, seed),
+            "timesteps": scheduler.timesteps,
+            "sigmas": scheduler.sigmas,
+            "noise_pred_step0_branches": steps[0][0].flatten(0, 1),
+            "latents_all_steps": latents,
+            "latents_step1": latents[0],
+            "latents_step2": latents[1],
+            "latents_last": latents[-1],
+            "decoded": decoded,
         }
-        return tensors, Image.fromarray(self.sampler.denoise(weighed, STEPS, seed)[0])
+        return tensors, Image.fromarray(to_pictures(decoded)[0])
 
     @torch.no_grad()
     def answered(self, case: Case) -> tuple[list[int], int]:
@@ -178,7 +189,7 @@ def write(reference: Reference, name: str, case: Case, folder: Path) -> None:
         facts |= {"image_guidance_scale": IMAGE_GUIDANCE, "num_images_per_prompt": 1, "width": world.SIDE, "height": world.SIDE}
         facts |= {"branches": branches, "padded_length": length, "expected_images": ["expected0.png"]}
     write_json(folder / "case.json", {"case": name, "images": names, **facts})
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "expected.safetensors")
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, folder / "expected.safetensors")
 
 
 def main() -> None:

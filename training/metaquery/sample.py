@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -15,6 +17,10 @@ from recipe.rows import padded_ids
 
 Prompt = tuple[list[np.ndarray], str]
 """Pictures, uint8 [side, side, 3], and a text."""
+
+
+Branches = list[tuple[torch.Tensor, float]]
+"""Conditions [rows, queries, width] and how much the predictions under them weigh."""
 
 
 class Sampler:
@@ -51,11 +57,21 @@ class Sampler:
             branches.append((without, 1 - guidance))
         return self.denoise(branches, steps, seed)
 
-    def denoise(self, branches: list[tuple[torch.Tensor, float]], steps: int, seed: int) -> np.ndarray:
-        """DPM-Solver++ from seeded noise; the guided prediction is the weighted sum of the branches'."""
+    @torch.no_grad()
+    def denoise(self, branches: Branches, steps: int, seed: int) -> np.ndarray:
+        """Pictures from seeded noise."""
+        for _, latents in self.denoised(branches, steps, seed):
+            pass
+        return to_pictures(self.decoded(latents))
+
+    def noise(self, rows: int, seed: int) -> torch.Tensor:
+        return torch.randn((rows, *self.decoder.latent_shape), generator=torch.Generator().manual_seed(seed))
+
+    def denoised(self, branches: Branches, steps: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The branches' predictions and the latents after every step of DPM-Solver++; a step follows the predictions' weighted sum."""
         rows = len(branches[0][0])
         condition = torch.cat([condition for condition, _ in branches])
-        latents = torch.randn((rows, *self.decoder.latent_shape), generator=torch.Generator().manual_seed(seed))
+        latents = self.noise(rows, seed)
         scheduler = self.decoder.scheduler()
         scheduler.set_timesteps(steps)
         for timestep in scheduler.timesteps:
@@ -63,7 +79,11 @@ class Sampler:
             predicted = self.decoder(repeated, timestep.expand(len(repeated)), condition).unflatten(0, (len(branches), rows))
             guided = sum(weight * part for (_, weight), part in zip(branches, predicted))
             latents = scheduler.step(guided, timestep, latents).prev_sample
-        return to_pictures(self.vae.decode(latents / self.scale).sample)
+            yield predicted, latents
+
+    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures before they are clamped. [rows, 3, side, side]"""
+        return self.vae.decode(latents / self.scale).sample
 
     @torch.no_grad()
     def answer(self, pictures: np.ndarray, questions: list[str], most: int = 80) -> list[str]:
