@@ -189,7 +189,7 @@ def write(reference: Reference, name: str, case: Case, folder: Path) -> None:
         facts |= {"image_guidance_scale": IMAGE_GUIDANCE, "num_images_per_prompt": 1, "width": world.SIDE, "height": world.SIDE}
         facts |= {"branches": branches, "padded_length": length, "expected_images": ["expected0.png"]}
     write_json(folder / "case.json", {"case": name, "images": names, **facts})
-    save_file({name: tensor.clone() for name, tensor in tensors.items()}, folder / "expected.safetensors")
+    save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, folder / "expected.safetensors")
 
 
 def main() -> None:
