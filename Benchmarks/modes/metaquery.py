@@ -49,5 +49,5 @@ class Modes:
             ("two pictures in", lambda: self.draw("both of them on a table", "blue", "green")),
             ("reconstruction", lambda: self.draw("", "orange")),
             ("question about a picture", lambda: self.ask("What is this?")),
-            ("… another question: its features are known", self.ask_again),
+            ("… another question: it starts at the text", self.ask_again),
         ]

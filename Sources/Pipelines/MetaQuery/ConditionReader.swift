@@ -25,7 +25,7 @@ struct ConditionReader: Sendable {
         prompt = try model.prompt(of: branch)
         encodings = VisualEncodings(prompt.inputs, model.conditioner)
         reader = MultimodalReader(prompt)
-        if let known = model.conditions[branch] { finish(known) }
+        takeKnown()
     }
 
     // MARK: Progress
@@ -46,15 +46,22 @@ struct ConditionReader: Sendable {
     /// One step: a part of a picture looked at, or a pass read.
     mutating func advance() throws {
         guard !isFinished else { return }
-        // Another branch, or another run, may have made it meanwhile.
-        if let known = model.conditions[branch] { return finish(known) }
-        if !encodings.isFinished, reader.skipKnown(model.conditioner) {
-            encodings = VisualEncodings([], model.conditioner)
-        }
+        // Another branch, or another run, may have made it meanwhile, or a part of it.
+        takeKnown()
+        guard !isFinished else { return }
         if encodings.isFinished {
             readPass()
         } else {
             try encodings.advance(model.conditioner)
+        }
+    }
+
+    /// The condition, or what the language model made of the pictures that it begins with.
+    private mutating func takeKnown() {
+        if let known = model.conditions[branch] {
+            finish(known)
+        } else if !encodings.isFinished, reader.skipKnown(model.conditioner) {
+            encodings = VisualEncodings([], model.conditioner)
         }
     }
 

@@ -35,6 +35,7 @@ package struct MultimodalReplying: RestorableRun {
             request,
             inputTokens: prompt.count
         )
+        skipKnown()
     }
 
     // MARK: Steps
@@ -56,13 +57,18 @@ package struct MultimodalReplying: RestorableRun {
 
     package mutating func advance() throws -> RunResult? {
         reply.forgetNews()
-        if !encodings.isFinished, reader.skipKnown(model) { encodings = VisualEncodings([], model) }
+        // Another run may have read the same pictures meanwhile.
+        skipKnown()
         switch stage {
         case .encodeImage: try encodings.advance(model)
         case .prefill, .decodeToken: readPass()
         case .denoise, .decodeLatents, .finished: break
         }
         return reply.result
+    }
+
+    private mutating func skipKnown() {
+        if !encodings.isFinished, reader.skipKnown(model) { encodings = VisualEncodings([], model) }
     }
 
     private mutating func readPass() {
