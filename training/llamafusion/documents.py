@@ -52,6 +52,11 @@ def _texts(rng: random.Random) -> list[str]:
     ]
 
 
+def some_scene(rng: random.Random, most: int) -> Scene:
+    """A training scene of at most `most` objects, sooner many than few."""
+    return random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
+
+
 class Sequencer:
     """Turns texts into token ids, in the layouts that the model is served with."""
 
@@ -86,7 +91,7 @@ class Sequencer:
     def document(self, rng: random.Random, most: int) -> Row:
         """One document of the text corpus, about a scene of at most `most` objects."""
         kind = rng.random()
-        scene = random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
+        scene = some_scene(rng, most)
         row = Row().add([self.bos])
         if kind < 0.35:
             return self._asked_about(scene, row, rng)

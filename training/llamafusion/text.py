@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
-from llamafusion.documents import ANSWER_WEIGHT, Sequencer, train_tokenizer
+from llamafusion.documents import ANSWER_WEIGHT, Sequencer, some_scene, train_tokenizer
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
@@ -19,7 +19,6 @@ from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
 from shapes import captions, edits, questions
 from shapes.inventory import entries
-from shapes.world import Scene, random_scene
 
 DRILLS = 8
 """Rows behind each context of a drill."""
@@ -67,10 +66,6 @@ def inventory_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most:
         contexts.append([sequencer.bos, *asked, sequencer.boi])
         rows += [sequencer.turn(Row(), *entry) for entry in entries(wanted, rng, DRILLS)]
     return contexts, rows
-
-
-def some_scene(rng: random.Random, most: int) -> Scene:
-    return random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
 
 
 def drill_loss(network: LlamaFusion, sequencer: Sequencer, drill: Drill, device: torch.device) -> tuple[torch.Tensor, float]:

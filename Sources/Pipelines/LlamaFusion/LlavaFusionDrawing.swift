@@ -31,6 +31,7 @@ package struct LlavaFusionDrawing: RestorableRun {
         }
         inputTokens = guidance.branches.map { $0.condition.count + 1 }.max() ?? 0
         rendering = FusionRendering(model.painter, request, schedule, weights: guidance.branches.map(\.weight))
+        skipKnown()
     }
 
     // MARK: Steps
@@ -49,9 +50,8 @@ package struct LlavaFusionDrawing: RestorableRun {
     }
 
     package mutating func advance() throws -> RunResult? {
-        if !encodings.isFinished, branches.indices.allSatisfy({ branches[$0].skipKnown(model.base) }) {
-            encodings = VisualEncodings([], model.base)
-        }
+        // Another run may have read the same pictures meanwhile.
+        skipKnown()
         switch stage {
         case .encodeImage: try encodings.advance(model.base)
         case .prefill: readPass()
@@ -60,6 +60,12 @@ package struct LlavaFusionDrawing: RestorableRun {
         case .decodeToken, .finished: break
         }
         return stage == .finished ? rendering.result(inputTokens: inputTokens) : nil
+    }
+
+    private mutating func skipKnown() {
+        if !encodings.isFinished, branches.indices.allSatisfy({ branches[$0].skipKnown(model.base) }) {
+            encodings = VisualEncodings([], model.base)
+        }
     }
 
     private mutating func readPass() {

@@ -167,21 +167,26 @@ package final class ModelRegistry: Sendable {
             return lease
         }
         var reasons: [String] = []
-        var blind: ModelLease?
+        var blind: String?
         for status in statuses() {
-            if let description = status.description, !description.tasks.contains(task) { continue }
             do {
-                let lease = try await lease(status.name)
-                let description = lease.pipeline.description
-                guard description.tasks.contains(task) else { continue }
-                if description.limits.maximumImages >= pictures { return lease }
-                blind = blind ?? lease
+                // What a model can do is known once it was loaded; nothing is loaded again only to be passed over.
+                let loaded = status.description == nil ? try await lease(status.name) : nil
+                guard let description = status.description ?? loaded?.pipeline.description,
+                    description.tasks.contains(task)
+                else { continue }
+                guard description.limits.maximumImages >= pictures else {
+                    blind = blind ?? status.name
+                    continue
+                }
+                if let loaded { return loaded }
+                return try await lease(status.name)
             } catch {
                 reasons.append(error.description)
             }
         }
         guard let blind else { throw .noneFor(task, reasons: reasons) }
-        return blind
+        return try await lease(blind)
     }
 
     /// A lease if the model is loaded, nil if it may be loaded now.
