@@ -1,5 +1,4 @@
-"""What the language model is taught: 70 % understanding as in the paper, 15 % generation and 15 % other (20 and 10
-there): drawing from words alone is learned long before edits, thoughts and motions are.
+"""What the language model is taught: the paper's mix of about 70 % understanding, 20 % generation and 10 % other.
 
 Understanding is mostly drills: one picture's keys and values serve many questions, each about a single attribute or
 relation, that do not see each other (asked together they would answer each other).
@@ -27,13 +26,13 @@ class Mix:
     """Questions about each of the pictures."""
     talks: int = 8
     """Descriptions and conversations of two questions."""
-    drawings: int = 36
+    drawings: int = 48
     other: tuple[tuple[str, int], ...] = (
-        ("fact", 2),
-        ("notes", 2),
-        ("edit", 14),
-        ("thought", 8),
-        ("motion", 8),
+        ("fact", 1),
+        ("notes", 1),
+        ("edit", 10),
+        ("thought", 5),
+        ("motion", 5),
         ("which", 2),
     )
 
