@@ -18,6 +18,7 @@ from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
 from recipe.noise import noise_weights
+from recipe.mastery import Mastery
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, questions
@@ -71,6 +72,7 @@ class Trainer:
         alphas = self.scheduler.alphas_cumprod.to(device)
         self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
         self._weights = noise_weights(alphas)
+        self.mastery = Mastery()
 
     def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
         source = self.pool.edited if edited else self.pool.latents
@@ -137,9 +139,8 @@ class Trainer:
         s = self.sequencer
         short, long = [], []
         for row, scene in enumerate(self.pool.scenes[i] for i in index):
-            for _ in range(variants):
-                question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
-                short.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
+            for question in self.mastery.questions(scene, rng, variants):
+                short.append(s.turn(Row(question.skill).add([s.eoi]), question.text, question.answer))
             if row < len(index) // 4:
                 question = questions.ask(scene, rng, "description")
                 long.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
@@ -150,16 +151,18 @@ class Trainer:
 
     def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float]:
         """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
-        told = []
+        told, order = [], []
         for part in by_length(rows, variants, 2 if variants > 1 else 1):
             ids, targets, weights = (tensor.to(self.device) for tensor in padded(part))
             hidden, _ = self.network.text(ids.unflatten(0, (len(rows) // variants, -1)), context)
             kept = weights >= 1
-            told.append((hidden.flatten(0, 1)[kept], targets[kept]))
-        hidden, targets = (torch.cat(tensors) for tensors in zip(*told))
+            told.append((hidden.flatten(0, 1)[kept], targets[kept], kept.nonzero()[:, 0] + len(order)))
+            order += part
+        hidden, targets, owners = (torch.cat(tensors) for tensors in zip(*told))
         logits = self.network.lm_head(hidden).float()
-        right = (logits.detach().argmax(-1) == targets).float().mean().item()
-        return F.cross_entropy(logits, targets), right
+        right = logits.detach().argmax(-1) == targets
+        self.mastery.record(order, set(owners[~right].tolist()))
+        return F.cross_entropy(logits, targets), right.float().mean().item()
 
     def edit_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
         """Edit: the noise loss of the changed picture after `bos boi [source] eoi instruction boi`."""

@@ -15,10 +15,10 @@ from llamafusion.documents import ANSWER_WEIGHT, Sequencer, some_scene, train_to
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
+from recipe.mastery import Mastery
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
-from shapes import captions, edits, questions
-from shapes.inventory import entries
+from shapes import captions, edits
 
 DRILLS = 8
 """Rows behind each context of a drill."""
@@ -41,49 +41,56 @@ Drill = tuple[list[list[int]], list[Row]]
 the model learns to look there instead of finding out which attribute belongs to which thing."""
 
 
-def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int) -> Drill:
+def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int, mastery: Mastery) -> Drill:
     """Questions about descriptions."""
     contexts, rows = [], []
     for _ in range(scenes):
         scene = some_scene(rng, most)
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
-        for _ in range(DRILLS):
-            question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
-            rows.append(sequencer.turn(Row(), question.text, question.answer))
+        for question in mastery.questions(scene, rng, DRILLS):
+            rows.append(sequencer.turn(Row(question.skill), question.text, question.answer))
     return contexts, rows
 
 
-def inventory_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int) -> Drill:
+def inventory_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int, mastery: Mastery) -> Drill:
     """What is to be drawn, cell by cell, where the picture will be: behind a caption, or a description and an edit of it."""
     contexts, rows = [], []
     for number in range(scenes):
         scene = some_scene(rng, most)
-        if number % 3 == 0:
-            change = edits.edit(scene, rng, part="train")
-            asked, wanted = [*sequencer.stand_in(scene, rng), *sequencer.ids(change.instruction)], change.result
+        if number % 2 == 0:
+            kind = mastery.focus.split(":")[0] if number % 4 == 0 else ""
+            change = edits.edit(scene, rng, kind if kind in edits.KINDS else None, part="train")
+            asked = [*sequencer.stand_in(scene, rng), *sequencer.ids(change.instruction)]
+            told = mastery.entries(change.result, rng, DRILLS, change.kind, scene)
         else:
-            asked, wanted = sequencer.ids(captions.full_caption(scene, rng)), scene
+            asked = sequencer.ids(captions.full_caption(scene, rng))
+            told = mastery.entries(scene, rng, DRILLS, "caption")
         contexts.append([sequencer.bos, *asked, sequencer.boi])
-        rows += [sequencer.turn(Row(), *entry) for entry in entries(wanted, rng, DRILLS)]
+        rows += [sequencer.turn(Row(entry.skill), entry.name, entry.value) for entry in told]
     return contexts, rows
 
 
-def drill_loss(network: LlamaFusion, sequencer: Sequencer, drill: Drill, device: torch.device) -> tuple[torch.Tensor, float]:
+def drill_loss(
+    network: LlamaFusion, sequencer: Sequencer, drill: Drill, mastery: Mastery, device: torch.device
+) -> tuple[torch.Tensor, float]:
     """The loss of short answers, and the share of right words."""
     contexts, rows = drill
     ids, real = padded_ids(contexts, device)
     _, context = network.text(ids[:, None], None, real)
-    words, ends = [], []
+    words, ends, order = [], [], []
     for part in by_length(rows, DRILLS, 4):
         ids, targets, weights = (tensor.to(device) for tensor in padded(part))
         hidden = network.text(ids.unflatten(0, (len(contexts), -1)), context)[0].flatten(0, 1)
         kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
         easy = (weights >= 1) & ~kept
-        words.append((hidden[kept], targets[kept]))
+        words.append((hidden[kept], targets[kept], kept.nonzero()[:, 0] + len(order)))
         ends.append((hidden[easy], targets[easy]))
-    hidden, targets = (torch.cat(tensors) for tensors in zip(*words))
+        order += part
+    hidden, targets, owners = (torch.cat(tensors) for tensors in zip(*words))
     logits = network.lm_head(hidden).float()
-    right = (logits.detach().argmax(-1) == targets).float().mean().item()
+    hits = logits.detach().argmax(-1) == targets
+    mastery.record(order, set(owners[~hits].tolist()))
+    right = hits.float().mean().item()
     hidden, others = (torch.cat(tensors) for tensors in zip(*ends))
     return F.cross_entropy(logits, targets) + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), right
 
@@ -99,6 +106,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
+    asked, listed = Mastery(), Mastery()
     drilled = told = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
@@ -112,8 +120,8 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
-                drill, right = drill_loss(network, sequencer, question_drill(sequencer, rng, 28, most), device)
-                listing, listed = drill_loss(network, sequencer, inventory_drill(sequencer, rng, 24, most), device)
+                drill, right = drill_loss(network, sequencer, question_drill(sequencer, rng, 28, most, asked), asked, device)
+                listing, listed = drill_loss(network, sequencer, inventory_drill(sequencer, rng, 24, most, listed), listed, device)
             drilled, told = drilled + right / 100, told + listed / 100
             loss = (losses * weights[kept]).sum() / weights.sum() + drill + listing
             loss.backward()
@@ -127,7 +135,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 with torch.no_grad():
                     hits = (logits.argmax(-1) == targets[kept]).float()
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
-                run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, told=told, most=most)
+                run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, told=told, most=most, worst=max(asked.worst, listed.worst))
                 drilled = told = 0.0
             run.save_if_due()
             if run.step == steps:

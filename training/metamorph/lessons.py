@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from metamorph.pool import Pool
 from metamorph.sequences import PLACEHOLDER, Chat, Lesson
+from recipe.mastery import Mastery
 from shapes import captions, frames, knowledge, questions, thinking
 
 PROMPT_TEMPLATE = "Generate an image of {prompt}"
@@ -44,6 +45,7 @@ class Teacher:
         self.chat = chat
         self.pool = pool
         self.groups = pool.by_count()
+        self.mastery = Mastery()
         self._other = {
             "fact": self._fact,
             "notes": self._notes,
@@ -64,9 +66,8 @@ class Teacher:
         for _ in range(mix.pictures):
             number = self.pick(rng, most)
             beginnings.append(self.chat.start([number]))
-            for _ in range(mix.drills):
-                question = questions.ask(self.pool.scenes[number], rng, rng.choice(questions.DRILLED_KINDS))
-                asked.append(self._turn(Lesson(), question))
+            for question in self.mastery.questions(self.pool.scenes[number], rng, mix.drills):
+                asked.append(self._turn(Lesson(question.skill), question))
         return beginnings, asked
 
     def talks(self, rng: random.Random, most: int, mix: Mix) -> list[Lesson]:

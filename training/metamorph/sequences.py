@@ -21,7 +21,7 @@ MARKER_WEIGHT = 0.2
 """Loss weight of the tokens of an answer that are always the same: its end, and the markers around a picture."""
 
 LONG_WEIGHT = 0.25
-"""Loss weight of the words of answers that are long (descriptions): many beside the few of the others, which have 1."""
+"""Loss weight of the words of answers that are long, but for the first: many beside the few of the others, which have 1."""
 
 PLACEHOLDER = "<image-placeholder>"
 
@@ -29,8 +29,8 @@ PLACEHOLDER = "<image-placeholder>"
 class Lesson(Row):
     """A row with pictures: where each begins, its number in a table of pictures, and whether it belongs to the answer."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, skill: str = "") -> None:
+        super().__init__(skill)
         self.starts: list[int] = []
         self.pictures: list[int] = []
         self.drawn: list[bool] = []
@@ -86,7 +86,7 @@ class Chat:
     def words(self, row: Lesson, text: str) -> Lesson:
         """Appends words of an answer."""
         ids = self.ids(text)
-        return row.add(ids, 1.0 if len(ids) < 6 else LONG_WEIGHT)
+        return row.add(ids[:1], 1.0).add(ids[1:], 1.0 if len(ids) < 6 else LONG_WEIGHT)
 
     def finish(self, row: Lesson) -> Lesson:
         """Ends the answer: its last token predicts `<|eot_id|>`."""
@@ -136,6 +136,8 @@ class Batch:
     """Where the vision head has to predict the visual token that follows."""
     drawn: torch.Tensor
     """Of the visual tokens, in order, which belong to answers. [visual tokens]"""
+    follows: torch.Tensor
+    """Of the pictures, in order, which have another one before them in the same row. [pictures]"""
     pictures: list[int]
     """The pictures in order of rows and places; each has as many visual tokens."""
 
@@ -164,5 +166,6 @@ def collate(lessons: list[Lesson], visual_tokens: int) -> Batch:
                 predicting[i, start - 1 : start + visual_tokens - 1] = True
             drawn += [is_drawn] * visual_tokens
     pictures = [picture for row in lessons for picture in row.pictures]
+    follows = torch.tensor([number > 0 for row in lessons for number in range(len(row.pictures))], dtype=torch.bool)
     clean = (t.masked_fill(t == VISUAL, 0) for t in (ids, targets))
-    return Batch(*clean, weights, real, visual, predicting, torch.tensor(drawn, dtype=torch.bool), pictures)
+    return Batch(*clean, weights, real, visual, predicting, torch.tensor(drawn, dtype=torch.bool), follows, pictures)

@@ -31,6 +31,9 @@ VISION_WEIGHT = 3.0
 OBJECT_WEIGHT = 6.0
 """How much more the visual token of an object counts than that of an empty cell: most cells are empty, and easy."""
 
+CHANGED_WEIGHT = 6.0
+"""How much more a visual token counts that differs from the picture read last: the others are only copied."""
+
 TOKEN_NOISE = 0.6
 """Most noise, relative to their length, on the visual tokens of answers that are read."""
 
@@ -76,7 +79,9 @@ class Trainer:
         batch, _ = self.batch(asked)
         embedded = self.network.embed(batch, torch.empty(0)).unflatten(0, (len(beginnings), -1))
         hidden, _ = self.network.walk(embedded, context)
-        return self.told(hidden.flatten(0, 1), batch)
+        loss, right, owners = self.told(hidden.flatten(0, 1), batch)
+        self.teacher.mastery.record(asked, set(owners[~right].tolist()))
+        return loss, right.float().mean()
 
     def lesson_loss(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
         """The losses of whole rows, some of which draw: words, visual tokens, and calm while drawing; and what share of words
@@ -86,30 +91,33 @@ class Trainer:
         read = disturbed(tokens, drawn)
         hidden, _ = self.network.walk(self.network.embed(batch, read.flatten(0, 1))[:, None])
         hidden = hidden[:, 0]
-        words, right = self.told(hidden, batch)
+        words, right, _ = self.told(hidden, batch)
         predicted = self.network.draw(hidden[batch.predicting]).unflatten(0, (-1, VISUAL_TOKENS))
         distance = 1 - (predicted * tokens[drawn]).sum(-1)
         scenes = [self.teacher.pool.scenes[n] for n, is_drawn in zip(batch.pictures, drawn.tolist()) if is_drawn]
         right_cells = self.readers.loss(predicted.detach(), scenes)[1]
         occupied = self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)
-        share = 1 + OBJECT_WEIGHT * occupied
+        last = tokens[(batch.follows & drawn).nonzero()[:, 0] - 1]
+        changed = torch.zeros_like(distance)
+        changed[batch.follows[drawn]] = ((last * tokens[batch.follows & drawn]).sum(-1) < 0.99).to(distance.dtype)
+        share = 1 + OBJECT_WEIGHT * occupied + CHANGED_WEIGHT * changed
         return {
             "words": words,
-            "right": right,
+            "right": right.float().mean() if len(right) else torch.ones(()),
             "cosine": (distance * share).sum() / share.sum(),
             "calm": self.calm_loss(predicted),
             "shown": right_cells[occupied].float().mean(),
         }
 
-    def told(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The cross-entropy of a batch's words, markers counting less, and the share of right words."""
+    def told(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The cross-entropy of a batch's words, markers counting less; of the other words, whether each is right, and its row."""
         kept = scored(batch.weights)
         targets, weights = batch.targets.flatten()[kept], batch.weights.flatten()[kept]
         logits = self.network.lm_head(hidden.flatten(0, 1)[kept]).float()
         losses = F.cross_entropy(logits, targets, reduction="none")
         word = weights > MARKER_WEIGHT
-        right = (logits.detach().argmax(-1) == targets)[word].float().mean() if bool(word.any()) else torch.ones(())
-        return (losses * weights).sum() / weights.sum(), right
+        right = (logits.detach().argmax(-1) == targets)[word]
+        return (losses * weights).sum() / weights.sum(), right, kept[word] // batch.ids.shape[1]
 
     def calm_loss(self, predicted: torch.Tensor) -> torch.Tensor:
         """Keeps the ends of text from being the LM head's choice at visual tokens that were just drawn."""
@@ -137,6 +145,7 @@ class Trainer:
             "changed": others["cosine"],
             "change_shown": others["shown"],
             "calm": drawings["calm"],
+            "worst": torch.tensor(self.teacher.mastery.worst),
         }
         return loss, values
 

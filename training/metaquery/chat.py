@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from metaquery.tasks import SYSTEM_PROMPT, Task
 from metaquery.tokenizer import IMAGE, TURN_END, TURN_START
 from recipe.rows import Row
+from shapes.inventory import Entry
 
 GRID = 3
 """Patches a side: one for each cell of the world."""
@@ -62,7 +63,8 @@ class Chat:
     def answer(self, row: Row, text: str) -> Row:
         """Appends an answer that is learned; its end predicts the end of the turn."""
         ids = self.ids(text)
-        return row.add(ids, ANSWER_WEIGHT if len(ids) < 6 else LONG_WEIGHT).close(self.turn_end, END_WEIGHT)
+        row.add(ids[:1], ANSWER_WEIGHT).add(ids[1:], ANSWER_WEIGHT if len(ids) < 6 else LONG_WEIGHT)
+        return row.close(self.turn_end, END_WEIGHT)
 
     def drawing(self, pictures: int, text: str) -> list[int]:
         """A prompt for drawing behind the system's turn, up to where the queries begin."""
@@ -71,6 +73,7 @@ class Chat:
     def task(self, task: Task) -> list[int]:
         return self.drawing(len(task.pictures), task.text)
 
-    def entry(self, name: str, value: str) -> Row:
+    def entry(self, entry: Entry) -> Row:
         """A line about a task's result, behind the prompt for drawing: the value is learned."""
-        return Row().add(self.ids(name + ":")).add(self.ids(" " + value), ANSWER_WEIGHT).close(self.turn_end, END_WEIGHT)
+        row = Row(entry.skill).add(self.ids(entry.name + ":")).add(self.ids(" " + entry.value), ANSWER_WEIGHT)
+        return row.close(self.turn_end, END_WEIGHT)

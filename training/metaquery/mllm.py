@@ -25,10 +25,10 @@ from metaquery.tokenizer import END_OF_TEXT, TURN_END, TURN_START
 from metaquery.tower import finished_tower, pixels_of
 from recipe import llama
 from recipe.context import Context
+from recipe.mastery import Mastery
 from recipe.rows import Row, by_length, padded, scored
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, frames, knowledge, questions
-from shapes.inventory import entries
 from shapes.world import Scene
 
 
@@ -39,9 +39,9 @@ class Mix:
     pictures: int = 16
     questions: int = 8
     """Questions about each of the pictures."""
-    captions: int = 14
+    captions: int = 10
     copies: int = 2
-    edits: int = 8
+    edits: int = 12
     pairs: int = 4
     entries: int = 8
     """Entries told about the result of each of these tasks."""
@@ -56,6 +56,7 @@ class Teacher:
         self.mllm = mllm
         self.chat = chat
         self.device = device
+        self.asked, self.listed = Mastery(), Mastery()
 
     def see(self, scenes: list[Scene]) -> torch.Tensor | None:
         return self.mllm.see(pixels_of(scenes, self.device)) if scenes else None
@@ -66,24 +67,28 @@ class Teacher:
         context = self.mllm.begin([self.chat.look(1)] * len(scenes), self.see(scenes))
         rows = []
         for scene in scenes:
-            for _ in range(mix.questions):
-                question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
-                rows.append(self.chat.answer(Row().add(self.chat.question(question.text)), question.answer))
-        return self.told(context, rows, mix.questions)
+            for question in self.asked.questions(scene, rng, mix.questions):
+                row = Row(question.skill).add(self.chat.question(question.text))
+                rows.append(self.chat.answer(row, question.answer))
+        return self.told(context, rows, mix.questions, self.asked)
 
     def task_loss(self, rng: random.Random, most: int, mix: Mix) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of what is told about pictures that are asked for, and the share of right words."""
         wanted = self.wanted(rng, most, mix)
         context = self.mllm.prompts(self.chat, wanted, task_pixels(wanted, self.device))
-        rows = [self.chat.entry(*entry) for task in wanted for entry in entries(task.target, rng, mix.entries)]
-        return self.told(context, rows, mix.entries)
+        rows = []
+        for task in wanted:
+            told = self.listed.entries(task.target, rng, mix.entries, task.kind, task.before)
+            rows += [self.chat.entry(entry) for entry in told]
+        return self.told(context, rows, mix.entries, self.listed)
 
     def wanted(self, rng: random.Random, most: int, mix: Mix) -> list[Task]:
         """The tasks of a step."""
         return [
             *(tasks.caption(tasks.some_scene(rng, most), rng) for _ in range(mix.captions)),
             *(tasks.copy(tasks.some_scene(rng, most)) for _ in range(mix.copies)),
-            *(tasks.edit(tasks.some_scene(rng, most), rng) for _ in range(mix.edits)),
+            *(tasks.edit(tasks.some_scene(rng, most), rng) for _ in range(mix.edits - mix.edits // 3)),
+            *(tasks.edit(tasks.some_scene(rng, most), rng, self.listed.focus) for _ in range(mix.edits // 3)),
             *(tasks.pair(rng) for _ in range(mix.pairs)),
         ]
 
@@ -97,25 +102,34 @@ class Teacher:
         hidden, _ = self.mllm.walk(self.mllm.embed(ids, seen)[:, None])
         return self.words(hidden.flatten(0, 2), targets.flatten(), weights.flatten())[0]
 
-    def told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def told(
+        self, context: Context, rows: list[Row], variants: int, mastery: Mastery
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of rows after a context that `variants` of them share, and the share of right words."""
-        parts = []
+        parts, order = [], []
         for part in by_length(rows, variants, 2):
             ids, targets, weights = (tensor.to(self.device) for tensor in padded(part))
             embedded = self.mllm.embed(ids).unflatten(0, (len(rows) // variants, -1))
             hidden = self.mllm.walk(embedded, context)[0].flatten(0, 1)
-            parts.append((hidden.flatten(0, 1), targets.flatten(), weights.flatten()))
-        hidden, targets, weights = (torch.cat(tensors) for tensors in zip(*parts))
-        return self.words(hidden, targets, weights)
+            owners = torch.arange(len(order), len(order) + len(part), device=self.device)[:, None].expand_as(ids)
+            parts.append((hidden.flatten(0, 1), targets.flatten(), weights.flatten(), owners.flatten()))
+            order += part
+        hidden, targets, weights, owners = (torch.cat(tensors) for tensors in zip(*parts))
+        loss, right, places = self.words(hidden, targets, weights)
+        mastery.record(order, set(owners[places[~right]].tolist()))
+        return loss, right.float().mean()
 
-    def words(self, hidden: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The weighted cross-entropy, and the share of right words, the ends of answers left out."""
+    def words(
+        self, hidden: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The weighted cross-entropy; of the words, the ends of answers left out, whether each is right, and its place."""
         kept = scored(weights)
         hidden, targets, weights = hidden[kept], targets[kept], weights[kept]
         logits = self.mllm.lm_head(hidden).float()
         losses = F.cross_entropy(logits, targets, reduction="none")
-        hits = (logits.detach().argmax(-1) == targets)[weights > max(END_WEIGHT, LONG_WEIGHT)]
-        return (losses * weights).sum() / weights.sum(), hits.float().mean()
+        counted = weights > max(END_WEIGHT, LONG_WEIGHT)
+        right = (logits.detach().argmax(-1) == targets)[counted]
+        return (losses * weights).sum() / weights.sum(), right, kept[counted]
 
     def _description(self, rng: random.Random, most: int) -> tuple[Row, list[Scene]]:
         scene = tasks.some_scene(rng, most)
@@ -177,7 +191,8 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
             task, right = teacher.task_loss(rng, most, mix)
             talk = teacher.talk_loss(rng, most, mix)
         loss = drill + task + 0.5 * talk
-        run.advance(loss, mllm, average, most=most, drill=drill, drilled=drilled, task=task, right=right, talk=talk)
+        worst = max(teacher.asked.worst, teacher.listed.worst)
+        run.advance(loss, mllm, average, most=most, drill=drill, drilled=drilled, task=task, right=right, talk=talk, worst=worst)
     run.save()
 
 

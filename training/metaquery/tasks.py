@@ -23,6 +23,12 @@ class Task:
     pictures: tuple[Scene, ...]
     text: str
     target: Scene
+    kind: str = "caption"
+
+    @property
+    def before(self) -> Scene | None:
+        """The picture that an edit changes."""
+        return self.pictures[0] if len(self.pictures) == 1 else None
 
 
 def caption(scene: Scene, rng: random.Random) -> Task:
@@ -33,19 +39,20 @@ def caption(scene: Scene, rng: random.Random) -> Task:
 
 def copy(scene: Scene) -> Task:
     """Reconstruction."""
-    return Task((scene,), "", scene)
+    return Task((scene,), "", scene, "copy")
 
 
-def edit(scene: Scene, rng: random.Random) -> Task:
-    """An edit whose result is not held out."""
-    change = edits.edit(scene, rng, part="train")
-    return Task((scene,), change.instruction, change.result)
+def edit(scene: Scene, rng: random.Random, skill: str = "") -> Task:
+    """An edit whose result is not held out, of the kind that a skill ("recolor: color changed") belongs to if it is one of edits."""
+    kind = skill.split(":")[0]
+    change = edits.edit(scene, rng, kind if kind in edits.KINDS else None, part="train")
+    return Task((scene,), change.instruction, change.result, change.kind)
 
 
 def pair(rng: random.Random) -> Task:
     """Two pictures combined."""
     made = pairs.pair(rng, part="train")
-    return Task(made.scenes, made.instruction, made.result)
+    return Task(made.scenes, made.instruction, made.result, f"pair {made.kind}")
 
 
 def some_scene(rng: random.Random, most: int) -> Scene:

@@ -49,7 +49,7 @@ def _texts(rng: random.Random) -> list[str]:
         "\n" + which.text,
         "\n" + which.answer,
         fact + "\n" + color,
-        *(f"{name}: {value}" for name, value in entries(scene, rng, 4)),
+        *(f"{entry.name}: {entry.value}" for entry in entries(scene, rng, 4)),
     ]
 
 

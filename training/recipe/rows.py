@@ -8,7 +8,9 @@ import torch
 class Row:
     """A token sequence under construction: ids, and for each position what it has to predict and how much that counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, skill: str = "") -> None:
+        self.skill = skill
+        """What its answer takes, if lessons are chosen by that (`Mastery`)."""
         self.ids: list[int] = []
         self.targets: list[int] = []
         self.weights: list[float] = []

@@ -54,11 +54,12 @@ class Cases:
     motions: list[frames.Motion]
     copies: list[Scene]
     pairs: list[pairs.Pair]
+    strangers: list[QuestionCase]
 
     @staticmethod
     def make(scenes: int, part: str = "test", seed: int = 0, questions_each: int = 3) -> Cases:
         """`scenes` scenes to draw (half with one object, half with two or three), as many to ask about, a third each to
-        edit, to think about, to foresee, to copy and to combine."""
+        edit, to think about, to foresee, to copy, to combine, and to ask about with a word from outside the world."""
         rng = random.Random(f"{part} {seed}")
         half = (scenes + 1) // 2
         single = [_drawing(random_scene(rng, 1, part), rng, i) for i in range(half)]
@@ -83,6 +84,7 @@ class Cases:
             _motions(third, part, seed),
             _copies(third, part, seed),
             _pairs(third, part, seed),
+            _strangers(third, part, seed),
         )
 
 
@@ -109,6 +111,17 @@ def _copies(count: int, part: str, seed: int) -> list[Scene]:
 def _pairs(count: int, part: str, seed: int) -> list[pairs.Pair]:
     rng = random.Random(f"pairs {part} {seed}")
     return [pairs.pair(rng, pairs.KINDS[i % len(pairs.KINDS)], part, held_out=bool(i % 2)) for i in range(count)]
+
+
+def _strangers(count: int, part: str, seed: int) -> list[QuestionCase]:
+    rng = random.Random(f"strangers {part} {seed}")
+    cases: list[QuestionCase] = []
+    while len(cases) < count:
+        scene = random_scene(rng, 1 + len(cases) % 4, part)
+        question = questions.ask(scene, rng, "stranger", held_out=bool(len(cases) % 2))
+        if question.kind == "stranger":
+            cases.append(QuestionCase(scene, question))
+    return cases
 
 
 def _drawing(scene: Scene, rng: random.Random, number: int) -> DrawingCase:
@@ -166,6 +179,7 @@ Combine = Callable[[list[list[np.ndarray]], list[str]], list[np.ndarray]]
 SINGLE, SEVERAL, ANSWERS, EDITS = "draw 1 object", "draw 2-3 objects", "answers", "edits"
 THINKING, NEXT = "visual thinking", "next frame"
 COPIES, PAIRS = "reconstruction", "two pictures"
+STRANGERS = "words from outside"
 
 
 def run(
@@ -193,6 +207,9 @@ def run(
                     tally.add(f"{ANSWERS}: {kind}", text == case.question.answer)
         for case, text in zip(cases.questions, told):
             tally.add(f"{ANSWERS}: all", text == case.question.answer)
+        told = answer([render(c.scene) for c in cases.strangers], [c.question.text for c in cases.strangers])
+        for case, text in zip(cases.strangers, told):
+            tally.add(f"{STRANGERS}: all", text == case.question.answer)
     if change:
         changed = change([render(c.scene) for c in cases.edits], [c.edit.instruction for c in cases.edits])
         for case, picture in zip(cases.edits, changed):

@@ -4,28 +4,43 @@ before anything is drawn from what they understood."""
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 from shapes.world import PLACES, Scene, Thing
 
-Entry = tuple[str, str]
-"""A name and its value: ("color top left", "red")."""
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    value: str
+    skill: str
+    """What it tells of which task's result, without the place: "recolor: color kept"."""
 
 
-def entries(scene: Scene, rng: random.Random, count: int) -> list[Entry]:
-    """Random entries of a scene's inventory. Most are about objects, as most cells are empty; an attribute of a single cell is
-    what one token of a picture, or one query, can hold."""
+def entries(
+    scene: Scene, rng: random.Random, count: int, task: str = "caption", before: Scene | None = None
+) -> list[Entry]:
+    """Random entries of the inventory of a scene that a task asks for. Most are about objects, as most cells are empty; an attribute of a single cell is
+    what one token of a picture, or one query, can hold. If it is to
+    be made of another one, half are about what changes."""
+    things, old = ({thing.place: thing for thing in s.things} for s in (scene, before or scene))
+    changed = [place for place in PLACES if things.get(place) != old.get(place)]
     told = []
     for _ in range(count):
         style = rng.random()
         place = rng.choice(scene.things).place if rng.random() < 0.7 else rng.choice(PLACES)
-        thing = next((thing for thing in scene.things if thing.place == place), None)
+        if changed and rng.random() < 0.5:
+            place = rng.choice(changed)
+        thing = things.get(place)
+        state = "changed" if place in changed else "kept" if thing else "empty"
         if style < 0.1:
-            told.append(("background", scene.ground))
+            told.append(Entry("background", scene.ground, f"{task}: ground"))
         elif style < 0.25:
-            told.append((place, _look(thing)))
+            told.append(Entry(place, _look(thing), f"{task}: look {state}"))
         else:
             attribute = rng.choice(("shape", "color", "size"))
-            told.append((f"{attribute} {place}", getattr(thing, attribute) if thing else "none"))
+            value = getattr(thing, attribute) if thing else "none"
+            told.append(Entry(f"{attribute} {place}", value, f"{task}: {attribute} {state}"))
     return told
 
 

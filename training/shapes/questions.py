@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shapes.captions import description, placed
+from shapes.strangers import HELD_OUT_STRANGERS, REPLY, STRANGERS
 from shapes.wording import plural, typed, with_article
 from shapes.world import COLOR_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
 
-Asked = tuple[str, str]
-"""A question in canonical words, and its answer."""
+Asked = tuple[str, str, str]
+"""A question in canonical words, its answer, and which of the kind's questions it is."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Question:
     kind: str
     text: str
     answer: str
+    skill: str
+    """What answering takes, finer than the kind: "color by shape". A language model learns each of these at a time of its own."""
 
 
 def ask(scene: Scene, rng: random.Random, kind: str | None = None, held_out: bool = False) -> Question:
@@ -32,7 +35,7 @@ def ask(scene: Scene, rng: random.Random, kind: str | None = None, held_out: boo
         asked = _MAKERS[chosen](scene, rng, wording)
         if asked:
             text = asked[0] and typed(asked[0], rng, "." if chosen == "description" else "?")
-            return Question(chosen, text, asked[1])
+            return Question(chosen, text, asked[1], f"{chosen} {asked[2]}".strip())
     return ask(scene, rng, "ground", held_out)
 
 
@@ -41,38 +44,38 @@ class Wording:
 
     def __init__(self, rng: random.Random, held_out: bool) -> None:
         self._rng = rng
-        self._held_out = held_out
+        self.held_out = held_out
 
     def __call__(self, *options: str) -> str:
-        return options[-1] if self._held_out else self._rng.choice(options[:-1])
+        return options[-1] if self.held_out else self._rng.choice(options[:-1])
 
 
-def unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = "") -> str | None:
-    """A noun phrase that means this thing and no other, not using the attribute `without`."""
+def unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = "") -> tuple[str, str] | None:
+    """A noun phrase that means this thing and no other, not using the attribute `without`, and what it names the thing by."""
     names = []
     if without != "shape":
-        names.append((thing.shape, [t for t in scene.things if t.shape == thing.shape]))
+        names.append((thing.shape, "by shape", [t for t in scene.things if t.shape == thing.shape]))
         if without != "color":
             same = [t for t in scene.things if (t.shape, t.color) == (thing.shape, thing.color)]
-            names.append((f"{thing.color} {thing.shape}", same))
+            names.append((f"{thing.color} {thing.shape}", "by color and shape", same))
         if without != "size":
             same = [t for t in scene.things if (t.shape, t.size) == (thing.shape, thing.size)]
-            names.append((f"{thing.size} {thing.shape}", same))
-    elif without != "color":
-        names.append((f"{thing.color} object", [t for t in scene.things if t.color == thing.color]))
-        if len(scene.things) > 1:
+            names.append((f"{thing.size} {thing.shape}", "by size and shape", same))
+    if without != "color":
+        names.append((f"{thing.color} object", "by color", [t for t in scene.things if t.color == thing.color]))
+        if without == "shape" and len(scene.things) > 1:
             same = [t for t in scene.things if (t.color, t.size) == (thing.color, thing.size)]
-            names.append((f"{thing.size} {thing.color} object", same))
+            names.append((f"{thing.size} {thing.color} object", "by size and color", same))
     if without != "place":
-        names.append((f"object {placed(thing.place, rng)}", [thing]))
+        names.append((f"object {placed(thing.place, rng)}", "by place", [thing]))
     rng.shuffle(names)
-    return next((name for name, same in names if len(same) == 1), None)
+    return next(((name, means) for name, means, same in names if len(same) == 1), None)
 
 
 def _color(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
-    name = unique_name(thing, scene, rng, "color")
-    if not name:
+    named = unique_name(thing, scene, rng, "color")
+    if not named:
         return None
     text = wording(
         "what color is the {0}",
@@ -88,7 +91,7 @@ def _color(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what color has the {0}",
         "what color does the {0} have",
     )
-    return text.format(name), thing.color
+    return text.format(named[0]), thing.color, named[1]
 
 
 def _shape(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
@@ -108,9 +111,9 @@ def _shape(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
             "which shape do you find {0}",
             "what shape do you see {0}",
         )
-        return text.format(placed(thing.place, rng)), thing.shape
-    name = unique_name(thing, scene, rng, "shape")
-    if not name:
+        return text.format(placed(thing.place, rng)), thing.shape, "by place"
+    named = unique_name(thing, scene, rng, "shape")
+    if not named:
         return None
     text = wording(
         "what shape is the {0}",
@@ -125,19 +128,19 @@ def _shape(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "can you tell me what shape the {0} is",
         "what is the shape of the {0}",
     )
-    return text.format(name), thing.shape
+    return text.format(named[0]), thing.shape, named[1]
 
 
 def _count(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     style = rng.random()
     if style < 0.35:
-        name, counted = "objects", len(scene.things)
+        name, counted, what = "objects", len(scene.things), "objects"
     elif style < 0.75:
         shape = rng.choice(scene.things).shape if rng.random() < 0.75 else rng.choice(SHAPES)
-        name, counted = plural(shape), sum(t.shape == shape for t in scene.things)
+        name, counted, what = plural(shape), sum(t.shape == shape for t in scene.things), "shapes"
     else:
         color = rng.choice(scene.things).color if rng.random() < 0.75 else rng.choice(COLOR_NAMES)
-        name, counted = f"{color} objects", sum(t.color == color for t in scene.things)
+        name, counted, what = f"{color} objects", sum(t.color == color for t in scene.things), "colors"
     text = wording(
         "how many {0} are there",
         "how many {0} are in the picture",
@@ -150,13 +153,13 @@ def _count(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "how many {0} does the picture show",
         "how many {0} does the picture have",
     )
-    return text.format(name), str(counted)
+    return text.format(name), str(counted), what
 
 
 def _place(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
-    name = unique_name(thing, scene, rng, "place")
-    if not name:
+    named = unique_name(thing, scene, rng, "place")
+    if not named:
         return None
     text = wording(
         "where is the {0}",
@@ -173,13 +176,13 @@ def _place(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "at what place is the {0}",
         "where do you see the {0}",
     )
-    return text.format(name), thing.place
+    return text.format(named[0]), thing.place, named[1]
 
 
 def _size(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     thing = rng.choice(scene.things)
-    name = unique_name(thing, scene, rng, "size")
-    if not name:
+    named = unique_name(thing, scene, rng, "size")
+    if not named:
         return None
     text = wording(
         "how big is the {0}",
@@ -193,7 +196,7 @@ def _size(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "what size does the {0} have",
         "what is the size of the {0}",
     )
-    return text.format(name), thing.size
+    return text.format(named[0]), thing.size, named[1]
 
 
 def _ground(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
@@ -213,7 +216,7 @@ def _ground(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
         "do you know the color of the background",
         "what is the color of the background",
     )
-    return text, scene.ground
+    return text, scene.ground, ""
 
 
 def _existence(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
@@ -250,7 +253,7 @@ def _existence(scene: Scene, rng: random.Random, wording: Wording) -> Asked | No
                 "is it true that there is {0}{1}",
                 "can you see {0}{1}",
             )
-            return text.format(with_article(name), tail), "yes" if there else "no"
+            return text.format(with_article(name), tail), "yes" if there else "no", f"of {style}"
     return None
 
 
@@ -291,7 +294,7 @@ def _comparison(scene: Scene, rng: random.Random, wording: Wording) -> Asked | N
             "can you tell me which is larger, the {0} or the {1}",
             "the {0} or the {1}, which is larger",
         )
-        return text.format(first_name, second_name), first.shape if first.size == "large" else second.shape
+        return text.format(first_name, second_name), first.shape if first.size == "large" else second.shape, style
     same = getattr(first, style) == getattr(second, style)
     text = wording(
         "do the {0} and the {1} have the same {2}",
@@ -304,7 +307,7 @@ def _comparison(scene: Scene, rng: random.Random, wording: Wording) -> Asked | N
         "is it true that the {0} and the {1} have the same {2}",
         "does the {0} have the same {2} as the {1}",
     )
-    return text.format(first_name, second_name, style), "yes" if same else "no"
+    return text.format(first_name, second_name, style), "yes" if same else "no", f"of {style}s"
 
 
 _RELATIONS: dict[str, Callable[[Thing, Thing], bool]] = {
@@ -335,7 +338,7 @@ def _relation(scene: Scene, rng: random.Random, wording: Wording) -> Asked | Non
             "name what is {0} the {1}",
             "what do you see {0} the {1}",
         )
-        return text.format(relation, second_name), related[0].shape
+        return text.format(relation, second_name), related[0].shape, f"what {relation}"
     text = wording(
         "is the {1} {0} the {2}",
         "tell me if the {1} is {0} the {2}",
@@ -347,7 +350,7 @@ def _relation(scene: Scene, rng: random.Random, wording: Wording) -> Asked | Non
         "do you know if the {1} is {0} the {2}",
         "can you see the {1} {0} the {2}",
     )
-    return text.format(relation, first_name, second_name), "yes" if holds(first, second) else "no"
+    return text.format(relation, first_name, second_name), "yes" if holds(first, second) else "no", relation
 
 
 def _description(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
@@ -361,7 +364,19 @@ def _description(scene: Scene, rng: random.Random, wording: Wording) -> Asked | 
         "give me a description of the picture",
         "tell me what is in the picture",
     )
-    return text, description(scene)
+    return text, description(scene), ""
+
+
+def _stranger(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
+    """A question like the others, in which a word that this world has no thing for takes a shape's place."""
+    kind = rng.choice(("color", "shape", "count", "place", "size", "existence", "comparison", "relation"))
+    asked = _MAKERS[kind](scene, rng, wording)
+    shape = asked and next((shape for shape in SHAPES if shape in asked[0]), None)
+    if not asked or not shape:
+        return None
+    word = rng.choice(HELD_OUT_STRANGERS if wording.held_out else STRANGERS)
+    text = asked[0].replace(f"a {shape}", with_article(word)).replace(plural(shape), plural(word)).replace(shape, word)
+    return text, REPLY, f"in a question for {kind}"
 
 
 _MAKERS: dict[str, Callable[[Scene, random.Random, Wording], Asked | None]] = {
@@ -375,13 +390,14 @@ _MAKERS: dict[str, Callable[[Scene, random.Random, Wording], Asked | None]] = {
     "comparison": _comparison,
     "relation": _relation,
     "description": _description,
+    "stranger": _stranger,
 }
 
-KINDS = tuple(_MAKERS)
-"""Every kind of question."""
+KINDS = tuple(kind for kind in _MAKERS if kind != "stranger")
+"""Every kind of question that the picture answers."""
 
 HARD_KINDS = ("color", "place", "comparison", "relation")
 """What is asked about one object among others: nearly all wrong answers are another object's."""
 
-DRILLED_KINDS = (*(kind for kind in KINDS if kind != "description"), *HARD_KINDS)
-"""The kinds with answers of a word or two, the hard ones twice."""
+DRILLED_KINDS = (*(kind for kind in _MAKERS if kind != "description"), *HARD_KINDS)
+"""The kinds with short answers, the hard ones twice."""

@@ -34,12 +34,12 @@ def think(scene: Scene, rng: random.Random, part: str | None = None, held_out: b
     rng.shuffle(things)
     for thing in things:
         kind = rng.choice(tuple(_MAKERS))
-        name = unique_name(thing, scene, rng, without=kind)
-        if name:
-            asked = Wording(rng, held_out)(*_MAKERS[kind]).format(name)
+        named = unique_name(thing, scene, rng, without=kind)
+        if named:
+            asked = Wording(rng, held_out)(*_MAKERS[kind]).format(named[0])
             lead = LEADS[-1] if held_out else rng.choice(LEADS[:-1])
             text = typed(f"{lead}: {asked}", rng, "?")
-            return Thought(Question(kind, text, getattr(thing, kind)), Scene(scene.ground, (thing,)))
+            return Thought(Question(kind, text, getattr(thing, kind), f"{kind} {named[1]}"), Scene(scene.ground, (thing,)))
     return None
 
 

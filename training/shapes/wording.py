@@ -72,5 +72,5 @@ def with_article(phrase: str) -> str:
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
-def plural(shape: str) -> str:
-    return shape + ("es" if shape == "cross" else "s")
+def plural(word: str) -> str:
+    return word + ("es" if word.endswith(("s", "sh", "ch", "x")) else "s")

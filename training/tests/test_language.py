@@ -3,11 +3,11 @@
 import random
 import unittest
 
-from shapes import captions, edits, frames, knowledge, pairs, questions, thinking
-from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, THINKING, Cases, run
+from shapes import captions, edits, frames, knowledge, pairs, questions, strangers, thinking
+from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, STRANGERS, THINKING, Cases, run
 from shapes.inventory import entries
 from shapes.wording import typed
-from shapes.world import Scene, Thing, random_scene, render, split
+from shapes.world import COLOR_NAMES, GROUND_NAMES, SHAPES, Scene, Thing, random_scene, render, split
 
 SCENE = Scene.of("gray", [Thing("circle", "red", "small", "top left"), Thing("star", "blue", "large", "center")])
 
@@ -54,6 +54,21 @@ class CaptionTests(unittest.TestCase):
 
 
 class QuestionTests(unittest.TestCase):
+    def test_words_outside_the_world_are_answered_politely(self) -> None:
+        rng = random.Random(11)
+        for held_out, words in ((False, strangers.STRANGERS), (True, strangers.HELD_OUT_STRANGERS)):
+            for _ in range(200):
+                asked = questions.ask(random_scene(rng), rng, "stranger", held_out)
+                if asked.kind == "stranger":
+                    self.assertEqual(asked.answer, strangers.REPLY)
+                    self.assertTrue(any(word in asked.text.lower() for word in words), asked.text)
+
+    def test_strangers_are_strangers(self) -> None:
+        self.assertFalse(set(strangers.STRANGERS) & set(strangers.HELD_OUT_STRANGERS))
+        known = {word for things in knowledge.FACTS.values() for thing in things for word in thing.split()}
+        known |= {*SHAPES, *COLOR_NAMES, *GROUND_NAMES, "small", "large", "big", "little", "thing", "object"}
+        self.assertFalse(known & {*strangers.STRANGERS, *strangers.HELD_OUT_STRANGERS})
+
     def answer(self, kind: str, *words: str) -> set[str]:
         rng = random.Random(4)
         asked = (questions.ask(SCENE, rng, kind) for _ in range(400))
@@ -182,7 +197,7 @@ class BenchmarkTests(unittest.TestCase):
     def test_a_perfect_model_scores_everything_and_a_wrong_one_nothing(self) -> None:
         cases = Cases.make(12)
         scenes = {case.prompt: case.scene for case in cases.single + cases.several}
-        answers = iter([case.question.answer for case in cases.questions])
+        answers = iter([case.question.answer for case in cases.questions + cases.strangers])
         results = iter([case.edit.result for case in cases.edits])
         thoughts = [(render(case.thought.part), case.thought.question.answer) for case in cases.thoughts]
         perfect = run(
@@ -195,7 +210,7 @@ class BenchmarkTests(unittest.TestCase):
             lambda pictures: pictures,
             lambda pictures, texts: [render(pair.result) for pair in cases.pairs],
         )
-        for name in (SINGLE, SEVERAL, ANSWERS, EDITS, THINKING, NEXT, COPIES, PAIRS):
+        for name in (SINGLE, SEVERAL, ANSWERS, STRANGERS, EDITS, THINKING, NEXT, COPIES, PAIRS):
             self.assertEqual(perfect.share(f"{name}: all"), 1.0, name)
         blind = run(cases, None, None, None, lambda pictures, texts: [(None, word) for _, word in thoughts])
         self.assertEqual((blind.share(f"{THINKING}: word"), blind.share(f"{THINKING}: all")), (1.0, 0.0))
@@ -207,7 +222,7 @@ class BenchmarkTests(unittest.TestCase):
 class InventoryTests(unittest.TestCase):
     def test_entries_are_true(self) -> None:
         scene = Scene.of("gray", [Thing("circle", "red", "small", "top left")])
-        told = dict(entries(scene, random.Random(3), 400))
+        told = {entry.name: entry.value for entry in entries(scene, random.Random(3), 400)}
         self.assertEqual(told["color top left"], "red")
         self.assertEqual(told["top left"], "small red circle")
         self.assertEqual(told["shape bottom"], "none")

@@ -255,7 +255,7 @@ class LessonTests(unittest.TestCase):
                 rows.append(whole)
             batch, tokens = trainer.batch(rows)
             hidden, _ = network.walk(network.embed(batch, tokens.flatten(0, 1))[:, None])
-            apart, _ = trainer.told(hidden[:, 0], batch)
+            apart, _, _ = trainer.told(hidden[:, 0], batch)
         self.assertAlmostEqual(shared.item(), apart.item(), places=4)
 
     def test_language_begins_as_the_llama_that_read_the_worlds_text(self) -> None:

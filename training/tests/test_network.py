@@ -15,6 +15,7 @@ try:
     from llamafusion.network import LlamaFusion
     from llamafusion.patchifier import ImageConfig
     from llamafusion.text import DRILLS, inventory_drill, question_drill
+    from recipe.mastery import Mastery
 except ImportError:
     torch = None
 
@@ -73,7 +74,7 @@ class NetworkTests(unittest.TestCase):
     def test_drills_stand_where_pictures_will(self) -> None:
         sequencer = Sequencer(Tokenizer.from_file(str(GOLDENS / "checkpoint" / "tokenizer.json")))
         for drill, last in ((question_drill, sequencer.eoi), (inventory_drill, sequencer.boi)):
-            contexts, rows = drill(sequencer, random.Random(1), 6, 4)
+            contexts, rows = drill(sequencer, random.Random(1), 6, 4, Mastery())
             self.assertEqual((len(contexts), len(rows)), (6, 6 * DRILLS))
             self.assertEqual({context[-1] for context in contexts}, {last})
             self.assertTrue(all(sequencer.eos in row.targets for row in rows))
