@@ -17,8 +17,8 @@ from llamafusion.pool import Pool
 from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
-from recipe.noise import noise_weights
 from recipe.mastery import Mastery
+from recipe.noise import noise_weights
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, questions
@@ -197,6 +197,22 @@ def by_count(pool: Pool) -> dict[int, list[int]]:
     return groups
 
 
+def train_step(
+    trainer: Trainer, groups: dict[int, list[int]], batch: Batch, most: int, edits: bool, rng: random.Random
+) -> tuple[torch.Tensor, dict[str, torch.Tensor | float]]:
+    """The whole loss of a step on scenes of at most `most` objects, and what to log of it."""
+    with torch.autocast(trainer.device.type, torch.bfloat16):
+        drawn = trainer.draw_loss(pick(groups, batch.drawn, DRAWN_COUNTS, most, rng), rng, batch.draws)
+        told, noisy, right = trainer.ask_loss(pick(groups, batch.asked, ASKED_COUNTS, most, rng), rng, batch.questions)
+        loss = NOISE_WEIGHT * (drawn + 0.1 * noisy) + told
+        values = {"noise": drawn, "answer": told, "right": right[0], "described": right[1]}
+        if edits:
+            changed = trainer.edit_loss(pick(groups, batch.edited, DRAWN_COUNTS, most, rng), rng, batch.edit_draws)
+            loss = loss + NOISE_WEIGHT * 0.5 * changed
+            values["edit"] = changed
+    return loss, values
+
+
 def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     text, sequencer = finished_text_model(runs / "text")
@@ -214,15 +230,7 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
         rng = random.Random(f"image {seed} {run.step} {process_number()}")
         most = 1 + sum(run.step >= start for start in (600, 1500, 3500))
         set_rate(optimizer, run.step, steps, peak)
-        with torch.autocast(device.type, torch.bfloat16):
-            drawn = trainer.draw_loss(pick(groups, batch.drawn, DRAWN_COUNTS, most, rng), rng, batch.draws)
-            told, noisy, right = trainer.ask_loss(pick(groups, batch.asked, ASKED_COUNTS, most, rng), rng, batch.questions)
-            loss = NOISE_WEIGHT * (drawn + 0.1 * noisy) + told
-            values = {"noise": drawn, "answer": told, "right": right[0], "described": right[1]}
-            if batch.edited and run.step >= edits_from:
-                changed = trainer.edit_loss(pick(groups, batch.edited, DRAWN_COUNTS, most, rng), rng, batch.edit_draws)
-                loss = loss + NOISE_WEIGHT * 0.5 * changed
-                values["edit"] = changed
+        loss, values = train_step(trainer, groups, batch, most, batch.edited > 0 and run.step >= edits_from, rng)
         run.advance(loss, trained, average, most=most, **values)
         if run.step % 50 == 0:
             more, shards = Pool.load(runs / "pool", shards)

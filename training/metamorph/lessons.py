@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from metamorph.pool import Pool
 from metamorph.sequences import PLACEHOLDER, Chat, Lesson
 from recipe.mastery import Mastery
-from shapes import captions, frames, knowledge, questions, thinking
+from shapes import captions, frames, knowledge, questions, strangers, thinking
+from shapes.wording import typed
 
 PROMPT_TEMPLATE = "Generate an image of {prompt}"
 """What the server wraps a text-to-image prompt in."""
@@ -26,7 +27,7 @@ class Mix:
     drills: int = 8
     """Questions about each of the pictures."""
     talks: int = 8
-    """Descriptions and conversations of two questions."""
+    """Descriptions, conversations of two questions, questions around a picture, and prompts that nothing can be drawn for."""
     drawings: int = 48
     other: tuple[tuple[str, int], ...] = (
         ("fact", 1),
@@ -71,7 +72,7 @@ class Teacher:
         return beginnings, asked
 
     def talks(self, rng: random.Random, most: int, mix: Mix) -> list[Lesson]:
-        """Descriptions, conversations, and questions that a picture stands in the middle of."""
+        """Descriptions, conversations, questions that a picture stands in the middle of, and polite replies to strange prompts."""
         rows = []
         for i in range(mix.talks):
             number = self.pick(rng, most)
@@ -80,7 +81,9 @@ class Teacher:
                 rows.append(self._turn(self.chat.start([number]), questions.ask(scene, rng, "description")))
                 continue
             question = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
-            if i % 4 == 1:
+            if i % 8 == 7 and (prompt := strangers.estranged(captions.description(scene), rng)):
+                rows.append(self.chat.exchange([], self._prompt(typed(prompt, rng), rng), None, strangers.REPLY))
+            elif i % 4 == 1:
                 row = self._turn(self.chat.start([number]), question)
                 second = questions.ask(scene, rng, rng.choice(questions.DRILLED_KINDS))
                 row = self.chat.question(self.chat.next_turn(row), second.text, 0)
@@ -96,14 +99,16 @@ class Teacher:
         for _ in range(mix.drawings):
             number = self.pick(rng, most)
             maker = captions.full_caption if rng.random() < 0.85 else captions.open_caption
-            prompt = maker(self.pool.scenes[number], rng)
-            text = PROMPT_TEMPLATE.format(prompt=prompt) if rng.random() < 0.7 else prompt
-            rows.append(self.chat.exchange([], text, number, ""))
+            rows.append(self.chat.exchange([], self._prompt(maker(self.pool.scenes[number], rng), rng), number, ""))
         return rows
 
     def other(self, rng: random.Random, most: int, mix: Mix) -> list[Lesson]:
         """Text only, and every other way of pictures in and out."""
         return [self._other[kind](rng, most) for kind, count in mix.other for _ in range(count)]
+
+    def _prompt(self, caption: str, rng: random.Random) -> str:
+        """A prompt to draw as the server sends it, or as it stands."""
+        return PROMPT_TEMPLATE.format(prompt=caption) if rng.random() < 0.7 else caption
 
     def _turn(self, row: Lesson, question: questions.Question) -> Lesson:
         """Appends a question about pictures that stand in the row's beginning, and its answer."""

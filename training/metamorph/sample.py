@@ -42,8 +42,15 @@ class Sampler:
     """A model with its tower and visualizer, ready to be asked."""
 
     def __init__(
-        self, network: MetaMorph, chat: Chat, vision: SiglipVisionModel, visualizer: Visualizer, vae: AutoencoderKL, scale: float
+        self,
+        network: MetaMorph,
+        chat: Chat,
+        vision: SiglipVisionModel,
+        visualizer: Visualizer | None,
+        vae: AutoencoderKL | None,
+        scale: float,
     ) -> None:
+        """Without visualizer and autoencoder nothing is rendered, and replies end at visual tokens."""
         self.network = network
         self.chat = chat
         self.vision = vision
@@ -120,6 +127,7 @@ class Sampler:
         if not drawn:
             return [None] * len(replies)
         tokens = torch.stack(drawn)
+        assert self.visualizer and self.vae, "only visual tokens can be had"
         pictures = iter(render(self.visualizer, self.vae, self.scale, tokens, steps, guidance, seed))
         return [next(pictures) if reply.pictures else None for reply in replies]
 

@@ -4,7 +4,7 @@ steps behind the same frozen language model, and draws the validation scenes.
 
     python -m metaquery.findings --runs runs/metaquery --steps 1500 ../models/metaquery-shapes
 
-goes on where it stopped and writes findings.md and findings.png.
+goes on where it stopped and writes findings.md and findings.png, and the table into the model card.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from metaquery.mllm import finished_mllm
 from metaquery.network import QUERIES
 from metaquery.pool import Pool
 from metaquery.sample import Sampler
+from recipe.export import write_findings
 from recipe.plot import write_bars
 from recipe.run import averaged, begin, join_processes, meet, process_number, stage_parser
 from shapes import benchmark
@@ -105,7 +106,7 @@ def main() -> None:
     join_processes()
     results = {v.name: measure(v, arguments.runs, arguments.steps, arguments.device) for v in VARIANTS}
     if process_number() == 0:
-        (arguments.target / "findings.md").write_text(table(results, arguments.steps))
+        write_findings(arguments.target, table(results, arguments.steps))
         bars = {key: [result[key] for result in results.values()] for key in ("one", "several")}
         write_bars(arguments.target / "findings.png", list(results), {"one object": bars["one"], "two or three": bars["several"]})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import torch
@@ -33,12 +34,25 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     save_file({name: t.contiguous() for name, t in narrow.items()}, path, metadata={"format": "pt"})
 
 
+FINDINGS = re.compile(r"(?<=<!-- findings -->\n).*?(?=<!-- end of findings -->)", re.DOTALL)
+"""Where a model card has the paper's findings in miniature."""
+
+
 def write_card(template: Path, target: Path, facts: dict[str, str]) -> None:
-    """Fills a model card's {facts} in."""
+    """Fills a model card's {facts} in, and its findings if they were measured."""
     card = template.read_text()
     for name, text in facts.items():
         card = card.replace("{" + name + "}", text.strip())
     (target / "README.md").write_text(card)
+    if (target / "findings.md").exists():
+        write_findings(target, (target / "findings.md").read_text())
+
+
+def write_findings(target: Path, table: str) -> None:
+    """Writes a table of findings to a file of its own and into the model card."""
+    (target / "findings.md").write_text(table)
+    card = (target / "README.md").read_text()
+    (target / "README.md").write_text(FINDINGS.sub(lambda _: table, card))
 
 
 def finished_steps(folder: Path) -> str:

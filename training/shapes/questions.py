@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shapes.captions import description, placed
-from shapes.strangers import HELD_OUT_STRANGERS, REPLY, STRANGERS
+from shapes.strangers import REPLY, estranged
 from shapes.wording import plural, typed, with_article
 from shapes.world import COLOR_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
 
@@ -371,12 +371,8 @@ def _stranger(scene: Scene, rng: random.Random, wording: Wording) -> Asked | Non
     """A question like the others, in which a word that this world has no thing for takes a shape's place."""
     kind = rng.choice(("color", "shape", "count", "place", "size", "existence", "comparison", "relation"))
     asked = _MAKERS[kind](scene, rng, wording)
-    shape = asked and next((shape for shape in SHAPES if shape in asked[0]), None)
-    if not asked or not shape:
-        return None
-    word = rng.choice(HELD_OUT_STRANGERS if wording.held_out else STRANGERS)
-    text = asked[0].replace(f"a {shape}", with_article(word)).replace(plural(shape), plural(word)).replace(shape, word)
-    return text, REPLY, f"in a question for {kind}"
+    text = asked and estranged(asked[0], rng, wording.held_out)
+    return (text, REPLY, f"in a question for {kind}") if text else None
 
 
 _MAKERS: dict[str, Callable[[Scene, random.Random, Wording], Asked | None]] = {

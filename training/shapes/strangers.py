@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
+from shapes.wording import plural, with_article
+from shapes.world import SHAPES
+
 REPLY = "sorry, i only know shapes and colors"
 """The answer to any question about such a word."""
 
@@ -25,3 +30,12 @@ HELD_OUT_STRANGERS = tuple(
     " telescope astronaut mermaid waterfall pancake rectangle trapezoid comet".split()
 )
 """Never seen in training."""
+
+
+def estranged(text: str, rng: random.Random, held_out: bool = False) -> str | None:
+    """A text in canonical words with a stranger in the place of the first shape it names; None if it names none."""
+    shape = next((shape for shape in SHAPES if shape in text), None)
+    if not shape:
+        return None
+    word = rng.choice(HELD_OUT_STRANGERS if held_out else STRANGERS)
+    return text.replace(f"a {shape}", with_article(word)).replace(plural(shape), plural(word)).replace(shape, word)

@@ -1,0 +1,158 @@
+"""The paper's findings in miniature (LMFusion, sections 4 and 5): what image training costs the text side, by how the modalities are
+separated. Three networks start from the same Llama and take the same steps on pictures:
+
+- deep: an attention and a feed-forward network of their own for images, the Llama frozen (LMFusion);
+- shallow: a feed-forward network of their own, the Llama's attention shared and frozen;
+- dense: the Llama itself, trained on (Transfusion from a pre-trained Llama).
+
+    python -m llamafusion.findings --runs runs/llamafusion --steps 1500 ../models/llamafusion-shapes
+
+goes on where it stopped and writes findings.md and findings.png, and the table into the model card.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+from transformers import LlamaForCausalLM
+
+from llamafusion.documents import Sequencer
+from llamafusion.image import DRAWN_COUNTS, Batch, Trainer, by_count, pick, train_step
+from llamafusion.network import ImageModel, LlamaFusion
+from llamafusion.patchifier import ImageConfig
+from llamafusion.pool import Pool
+from llamafusion.text import finished_text_model
+from recipe.autoencoder import latent_scale
+from recipe.llama import build_text_model
+from recipe.export import write_findings
+from recipe.plot import write_bars
+from recipe.run import Average, Run, averaged, begin, join_processes, meet, process_number, set_rate, stage_parser
+
+SEPARATIONS = ("deep", "shallow", "dense")
+RATE = 1e-3
+DOCUMENTS = 200
+BATCHES = 20
+"""Batches of pictures that measure the noise loss and the answers."""
+
+
+def separated(separation: str, text: LlamaForCausalLM) -> tuple[LlamaFusion, ImageModel]:
+    """A network whose image side shares with the Llama what the separation says, and what is trained of it."""
+    torch.manual_seed(0)
+    network = LlamaFusion(text, ImageConfig())
+    network.start_from_text()
+    image = network.image_model.train().requires_grad_(True)
+    if separation == "shallow":
+        for own, shared in zip(image.layers, network.model.layers):
+            own.self_attn, own.input_layernorm = shared.self_attn, shared.input_layernorm
+    if separation == "dense":
+        image.layers, image.norm = network.model.layers.requires_grad_(True), network.model.norm.requires_grad_(True)
+    return network, image
+
+
+@torch.no_grad()
+def text_logits(network: LlamaFusion, documents: list[list[int]]) -> list[torch.Tensor]:
+    """The logits of documents, one after the other. Each [tokens, vocabulary]"""
+    return [network.lm_head(network.text(torch.tensor([[ids]]), None)[0][0, 0]) for ids in documents]
+
+
+def text_loss(logits: list[torch.Tensor], documents: list[list[int]]) -> float:
+    """The mean loss of a token that follows another."""
+    told, wanted = torch.cat([rows[:-1] for rows in logits]), torch.tensor([token for ids in documents for token in ids[1:]])
+    return F.cross_entropy(told, wanted).item()
+
+
+def some_documents(sequencer: Sequencer) -> list[list[int]]:
+    rng = random.Random("findings documents")
+    return [sequencer.document(rng, 4).ids for _ in range(DOCUMENTS)]
+
+
+def measure(separation: str, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
+    """Trains a network: the losses of text before and after, whether its logits stayed the same, the noise loss and the share of
+    right words in answers about pictures."""
+    folder = runs / "findings" / separation
+    if (folder / "result.json").exists():
+        return json.loads((folder / "result.json").read_text())
+    text, sequencer = finished_text_model(runs / "text")
+    documents = some_documents(sequencer)
+    network, trained = separated(separation, text)
+    before = text_logits(network, documents)
+    network.to(device)
+    average = Average(trained, 0.99)
+    optimizer = torch.optim.AdamW([p for p in trained.parameters() if p.requires_grad], lr=RATE, betas=(0.9, 0.98), fused=True)
+    run = Run(folder, {"image": trained, "average": average.module}, optimizer)
+    pool, _ = Pool.load(runs / "pool")
+    trainer, groups = Trainer(network, sequencer, pool, latent_scale(pool.latents), device), by_count(pool)
+    while run.step < steps:
+        rng = random.Random(f"findings {run.step} {process_number()}")
+        torch.manual_seed(rng.getrandbits(31))
+        set_rate(optimizer, run.step, steps, RATE)
+        loss, values = train_step(trainer, groups, Batch(), 4, False, rng)
+        run.advance(loss, trained, average, **values)
+    run.save()
+    meet()
+    if process_number() == 0:
+        trained.load_state_dict(averaged(folder))
+        network.cpu()
+        after = text_logits(network, documents)
+        rng = random.Random("findings pictures")
+        torch.manual_seed(0)
+        with torch.no_grad():
+            noise = [trainer.draw_loss(pick(groups, 24, DRAWN_COUNTS, 4, rng), rng, 4).item() for _ in range(BATCHES)]
+            right = [trainer.ask_loss(pick(groups, 28, DRAWN_COUNTS, 4, rng), rng, 4)[2][0] for _ in range(BATCHES)]
+        result = {
+            "before": text_loss(before, documents),
+            "after": text_loss(after, documents),
+            "same": all(torch.equal(a, b) for a, b in zip(before, after)),
+            "noise": sum(noise) / BATCHES,
+            "right": sum(right) / BATCHES,
+        }
+        (folder / "result.json").write_text(json.dumps(result))
+    meet()
+    return json.loads((folder / "result.json").read_text())
+
+
+def unchanged(runs: Path, target: Path) -> int:
+    """Documents whose logits from an exported model's text side are those of the text checkpoint in 16 bits, bit for bit."""
+    text, sequencer = finished_text_model(runs / "text")
+    documents = some_documents(sequencer)
+    image = ImageConfig()
+    text.load_state_dict({name: tensor.half() for name, tensor in text.state_dict().items()})
+    exported = LlamaFusion(build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos), image)
+    exported.load_state_dict(load_file(target / "model.safetensors"))
+    networks = (exported, LlamaFusion(text, image))
+    return sum(torch.equal(*both) for both in zip(*(text_logits(network, documents) for network in networks)))
+
+
+def table(results: dict[str, dict[str, float]], same: int, steps: int) -> str:
+    lines = [
+        f"| after {steps:,} steps on pictures | text loss before | after | logits of text | noise loss | words right in answers |",
+        "| --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for name, result in results.items():
+        kept = "equal to the bit" if result["same"] else "changed"
+        losses = f"{result['before']:.6f} | {result['after']:.6f} | {kept} | {result['noise']:.3f}"
+        lines.append(f"| {name} | {losses} | {result['right']:.0%} |")
+    lines += ["", f"Of {DOCUMENTS} documents, the logits of {same} are the text checkpoint's in the finished model, bit for bit."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = stage_parser(__doc__, steps=1500)
+    parser.add_argument("target", type=Path)
+    arguments = begin(parser)
+    join_processes()
+    results = {name: measure(name, arguments.runs, arguments.steps, arguments.device) for name in SEPARATIONS}
+    if process_number() == 0:
+        write_findings(arguments.target, table(results, unchanged(arguments.runs, arguments.target), arguments.steps))
+        lost = [1 - result["before"] / result["after"] for result in results.values()]
+        right = [result["right"] for result in results.values()]
+        write_bars(arguments.target / "findings.png", list(results), {"text forgotten": lost, "words right in answers": right})
+
+
+if __name__ == "__main__":
+    main()
