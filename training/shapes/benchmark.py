@@ -134,6 +134,8 @@ class Tally:
 
     right: dict[str, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Mean seconds of one reply, by what was asked for, if they were measured."""
 
     def add(self, name: str, right: bool) -> None:
         self.right[name] = self.right.get(name, 0) + right
@@ -151,13 +153,23 @@ class Tally:
 
 
 def side_by_side(tallies: dict[str, Tally]) -> str:
-    """One table of several models; what a model was not asked stays empty."""
+    """One table of several models, with the bars; what a model was not asked stays empty."""
     names = list(dict.fromkeys(name for tally in tallies.values() for name in tally.asked))
-    lines = ["| scored | " + " | ".join(tallies) + " |", "| --- |" + " ---: |" * len(tallies)]
+    lines = [f"| scored | {' | '.join(tallies)} | to reach |", "| --- |" + " ---: |" * (len(tallies) + 1)]
     for name in names:
         cells = [_cell(tally, name) if name in tally.asked else "" for tally in tallies.values()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {f'{BARS[name]:.0%}' if name in BARS else ''} |")
+    for name, bar in SECONDS.items():
+        cells = [f"{tally.seconds[name]:.2f}" if name in tally.seconds else "" for tally in tallies.values()]
+        if any(cells):
+            lines.append(f"| seconds: {name} | {' | '.join(cells)} | {bar} |")
     return "\n".join(lines)
+
+
+def missed(tally: Tally) -> list[str]:
+    """The rows in which a model stays below its bar, with both numbers."""
+    low = [f"{name} {tally.share(name):.1%} < {bar:.0%}" for name, bar in BARS.items() if name in tally.asked and tally.share(name) < bar]
+    return low + [f"{name} {s:.2f} s > {SECONDS[name]} s" for name, s in tally.seconds.items() if s > SECONDS.get(name, s)]
 
 
 def _cell(tally: Tally, name: str) -> str:
@@ -180,6 +192,19 @@ SINGLE, SEVERAL, ANSWERS, EDITS = "draw 1 object", "draw 2-3 objects", "answers"
 THINKING, NEXT = "visual thinking", "next frame"
 COPIES, PAIRS = "reconstruction", "two pictures"
 STRANGERS = "words from outside"
+
+BARS = {
+    **{f"{SINGLE}: {attribute}": 0.97 for attribute in ("ground", "count", "shape", "color", "size", "place")},
+    f"{SINGLE}: all": 0.90,
+    f"{SEVERAL}: all": 0.70,
+    **{f"{ANSWERS}: {kind}": 0.95 for kind in questions.KINDS},
+    f"{ANSWERS}: all": 0.97,
+    f"{EDITS}: all": 0.80,
+}
+"""Shares that an embedded model is to reach."""
+
+SECONDS = {"a picture": 3.0, "an answer": 0.5}
+"""Seconds that a reply may take on two cores."""
 
 
 def run(

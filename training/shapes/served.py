@@ -10,12 +10,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from shapes import benchmark
 from shapes.scorer import load_picture
+
+
+Reply = TypeVar("Reply")
 
 
 class ServerError(Exception):
@@ -93,12 +98,16 @@ class _Progress:
     def __init__(self, name: str, total: int) -> None:
         self.name, self.total, self.done, self.started = name, total, 0, time.time()
 
+    @property
+    def seconds(self) -> float:
+        """Mean seconds of what is done."""
+        return (time.time() - self.started) / max(1, self.done)
+
     def step(self) -> None:
         self.done += 1
-        seconds = (time.time() - self.started) / self.done
         end = "\n" if self.done == self.total else ""
         if sys.stderr.isatty() or end:
-            print(f"\r{self.name}: {self.done}/{self.total}, {seconds:.2f} s each", end=end, file=sys.stderr, flush=True)
+            print(f"\r{self.name}: {self.done}/{self.total}, {self.seconds:.2f} s each", end=end, file=sys.stderr, flush=True)
 
 
 TASKS = ("draw", "answer", "edit", "think", "follow", "copy", "combine")
@@ -116,60 +125,52 @@ TASKS_OF = {
 
 def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: dict[str, object]) -> benchmark.Tally:
     """Scores the tasks (some of `TASKS`); seeds are the numbers of the cases."""
+    clock: dict[str, float] = {}
+
+    def replies(name: str, ask: Callable[..., Reply], *arguments: list) -> list[Reply]:
+        """The replies to requests one after the other, and the mean seconds of one."""
+        progress = _Progress(name, len(arguments[0]))
+        found = []
+        for row in zip(*arguments):
+            found.append(ask(*row))
+            progress.step()
+        clock.setdefault(name, progress.seconds)
+        return found
 
     def draw(prompts: list[str]) -> list[np.ndarray]:
-        progress = _Progress("pictures", len(prompts))
-        pictures = []
-        for seed, prompt in enumerate(prompts):
-            pictures.append(server.generate(prompt, seed, **settings))
-            progress.step()
-        return pictures
+        return replies("a picture", lambda prompt, seed: server.generate(prompt, seed, **settings), prompts, list(range(len(prompts))))
 
     def answer(pictures: list[np.ndarray], questions: list[str]) -> list[str]:
-        progress = _Progress("answers", len(questions))
-        answers = []
-        for picture, question in zip(pictures, questions):
-            answers.append(server.answer(picture, question))
-            progress.step()
-        return answers
+        return replies("an answer", server.answer, pictures, questions)
 
-    def edited(name: str, pictures: list[list[np.ndarray]], instructions: list[str]) -> list[np.ndarray]:
-        progress = _Progress(name, len(instructions))
-        changed = []
-        for seed, (seen, instruction) in enumerate(zip(pictures, instructions)):
-            changed.append(server.edit(seen, instruction, seed, **settings))
-            progress.step()
-        return changed
+    def edited(name: str, pictures: list[list[np.ndarray]], texts: list[str]) -> list[np.ndarray]:
+        return replies(name, lambda *row: server.edit(*row, **settings), pictures, texts, list(range(len(texts))))
 
     def change(pictures: list[np.ndarray], instructions: list[str]) -> list[np.ndarray]:
-        return edited("edits", [[picture] for picture in pictures], instructions)
+        return edited("an edit", [[picture] for picture in pictures], instructions)
 
     def copy(pictures: list[np.ndarray]) -> list[np.ndarray]:
-        return edited("reconstructions", [[picture] for picture in pictures], [""] * len(pictures))
+        return edited("a reconstruction", [[picture] for picture in pictures], [""] * len(pictures))
 
     def combine(pictures: list[list[np.ndarray]], instructions: list[str]) -> list[np.ndarray]:
-        return edited("combinations", pictures, instructions)
+        return edited("a combination", pictures, instructions)
+
+    def chat(name: str, pictures: list[list[np.ndarray]], texts: list[str]) -> list[tuple[np.ndarray | None, str]]:
+        """The first picture of each reply, if it has one, and its text."""
+        told = replies(name, lambda *row: server.chat(*row, **settings), pictures, texts, list(range(len(texts))))
+        return [(drawn[0] if drawn else None, text) for drawn, text in told]
 
     def think(pictures: list[np.ndarray], texts: list[str]) -> list[tuple[np.ndarray | None, str]]:
-        progress = _Progress("thoughts", len(texts))
-        thoughts = []
-        for seed, (picture, text) in enumerate(zip(pictures, texts)):
-            drawn, word = server.chat([picture], text, seed, **settings)
-            thoughts.append((drawn[0] if drawn else None, word))
-            progress.step()
-        return thoughts
+        return chat("a thought", [[picture] for picture in pictures], texts)
 
     def follow(frames: list[list[np.ndarray]], texts: list[str]) -> list[np.ndarray]:
-        progress = _Progress("next frames", len(texts))
-        followed = []
-        for seed, (pictures, text) in enumerate(zip(frames, texts)):
-            drawn, _ = server.chat(pictures, text, seed, **settings)
-            followed.append(drawn[0] if drawn else np.zeros_like(pictures[0]))
-            progress.step()
-        return followed
+        shown = chat("a next frame", frames, texts)
+        return [np.zeros_like(seen[0]) if drawn is None else drawn for (drawn, _), seen in zip(shown, frames)]
 
     makers = (draw, answer, change, think, follow, copy, combine)
-    return benchmark.run(cases, *(maker if task in tasks else None for task, maker in zip(TASKS, makers)))
+    tally = benchmark.run(cases, *(maker if task in tasks else None for task, maker in zip(TASKS, makers)))
+    tally.seconds = clock
+    return tally
 
 
 def main() -> None:
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=TASKS, help="those that its family was taught if left out")
     parser.add_argument("--steps", type=int, help="denoising steps, if not the model's default")
     parser.add_argument("--guidance", type=float, help="guidance scale, if not the model's default")
+    parser.add_argument("--strict", action="store_true", help="fail if a model is below any bar")
     parser.add_argument("--least-drawn", type=float, help="fail below this share of right pictures with one object (0-1)")
     parser.add_argument("--least-answered", type=float, help="fail below this share of right answers (0-1)")
     parser.add_argument("--timeout", type=float, default=120, help="seconds to wait for one reply")
@@ -204,15 +206,13 @@ def main() -> None:
     if not tallies:
         sys.exit(f"score: {arguments.model} is not served; there are: {', '.join(served) or 'none'}")
     print(benchmark.side_by_side(tallies))
-    bars = {f"{benchmark.SINGLE}: all": arguments.least_drawn, f"{benchmark.ANSWERS}: all": arguments.least_answered}
-    missed = [
-        f"{model}: {name} {tally.share(name):.3f} < {bar}"
-        for model, tally in tallies.items()
-        for name, bar in bars.items()
-        if bar is not None and name in tally.asked and tally.share(name) < bar
-    ]
-    if missed:
-        sys.exit("score: below the bar: " + ", ".join(missed))
+    low = [f"{model}: {row}" for model, tally in tallies.items() for row in benchmark.missed(tally)]
+    if low:
+        print("\nbelow the bar:\n" + "\n".join(low), file=sys.stderr)
+    least = {f"{benchmark.SINGLE}: all": arguments.least_drawn or 0, f"{benchmark.ANSWERS}: all": arguments.least_answered or 0}
+    broken = any(name in tally.asked and tally.share(name) < share for tally in tallies.values() for name, share in least.items())
+    if broken or (arguments.strict and low):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

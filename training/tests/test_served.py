@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from PIL import Image
 
-from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SINGLE, THINKING, Cases, side_by_side
+from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SINGLE, THINKING, Cases, Tally, missed, side_by_side
 from shapes.served import TASKS, TASKS_OF, Server, ServerError, score
 from shapes.world import Scene, render
 
@@ -108,9 +108,15 @@ class ServedTests(unittest.TestCase):
         whole = score(Server(self.url, "perfect", 10), CASES, list(TASKS_OF["metaquery"]), {})
         part = score(Server(self.url, "perfect", 10), CASES, ["draw"], {})
         table = side_by_side({"a": whole, "b": part}).splitlines()
-        self.assertEqual(table[0], "| scored | a | b |")
-        self.assertIn(f"| {SINGLE}: all | 3/3 100.0 % | 3/3 100.0 % |", table)
-        self.assertIn(f"| {COPIES}: all | 2/2 100.0 % |  |", table)
+        self.assertEqual(table[0], "| scored | a | b | to reach |")
+        self.assertIn(f"| {SINGLE}: all | 3/3 100.0 % | 3/3 100.0 % | 90% |", table)
+        self.assertIn(f"| {COPIES}: all | 2/2 100.0 % |  |  |", table)
+        self.assertRegex(table[-1], r"\| seconds: an answer \| \d\.\d\d \|  \| 0\.5 \|")
+        self.assertEqual(missed(whole), [])
+
+    def test_rows_below_their_bar_are_named(self) -> None:
+        tally = Tally({f"{EDITS}: all": 3}, {f"{EDITS}: all": 4}, {"an answer": 0.75})
+        self.assertEqual(missed(tally), [f"{EDITS}: all 75.0% < 80%", "an answer 0.75 s > 0.5 s"])
 
     def test_a_refusal_names_its_status_and_reason(self) -> None:
         with self.assertRaisesRegex(ServerError, "404.*no such model"):
