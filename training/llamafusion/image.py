@@ -18,10 +18,11 @@ from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
 from recipe.mastery import Mastery
-from recipe.noise import noise_weights
+from recipe.noise import noise_weights, object_weights
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, questions
+from shapes.world import Scene
 
 NOISE_WEIGHT = 1.0
 """λ of Transfusion: the noise loss beside the language loss (5 there, with plain ε weights)."""
@@ -84,8 +85,12 @@ class Trainer:
         signal, share = (table[timesteps][..., None, None, None] for table in (self._signal, self._noise))
         return signal * clean + share * noise, noise
 
-    def noise_loss(self, predicted: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        errors = (predicted.float() - noise).square().mean((2, 3, 4))
+    def noise_loss(
+        self, predicted: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor, scenes: list[Scene]
+    ) -> torch.Tensor:
+        """The error of predicted noise [rows, variants, C, S, S]; `scenes` are the rows' pictures."""
+        places = object_weights(scenes, noise.shape[-1], self.device)[:, None, None]
+        errors = ((predicted.float() - noise).square() * places).mean((2, 3, 4))
         return (errors * self._weights[timesteps]).mean()
 
     def timesteps(self, rows: int, variants: int) -> torch.Tensor:
@@ -120,7 +125,7 @@ class Trainer:
         latents, noise = self.noised(self.latents(index)[:, None], timesteps)
         predicted, _ = self.network.image(latents, timesteps, self.prefixes(prompts))
         assert predicted is not None
-        return self.noise_loss(predicted, noise, timesteps)
+        return self.noise_loss(predicted, noise, timesteps, [self.pool.scenes[i] for i in index])
 
     def ask_loss(self, index: list[int], rng: random.Random, variants: int) -> tuple[torch.Tensor, torch.Tensor, tuple[float, float]]:
         """Image → text: the language loss of answers, the noise loss of the noised pictures, and the share of right tokens
@@ -179,7 +184,7 @@ class Trainer:
         latents, noise = self.noised(self.latents(index, edited=True)[:, None], timesteps)
         predicted, _ = self.network.image(latents, timesteps, context)
         assert predicted is not None
-        return self.noise_loss(predicted, noise, timesteps)
+        return self.noise_loss(predicted, noise, timesteps, [self.pool.edits[i].result for i in index])
 
 
 def pick(

@@ -22,6 +22,7 @@ from metaquery.network import CONNECTOR_LAYERS, QUERIES, WIDTH, Mllm, Queries, t
 from metaquery.pool import DECODERS, Pool
 from metaquery.tasks import Task
 from recipe.context import Context
+from recipe.noise import object_weights
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes.world import Scene
 
@@ -110,12 +111,14 @@ class Trainer:
         groups = [[t for t in wanted if len(t.pictures) == n] for n in (0, 1, 2)]
         groups = [group for group in groups if group]
         condition = torch.cat([self.painter.queries(self.mllm, self.prompts(group, rng)) for group in groups])
-        clean = self.pool.targets([task for group in groups for task in group]).to(self.device) * self.scale
-        clean, condition = (x.repeat_interleave(draws, 0) for x in (clean, condition))
+        ordered = [task for group in groups for task in group]
+        clean = self.pool.targets(ordered).to(self.device) * self.scale
+        places = object_weights([task.target for task in ordered], clean.shape[-1], self.device)[:, None]
+        clean, condition, places = (x.repeat_interleave(draws, 0) for x in (clean, condition, places))
         levels = noise_levels(len(wanted), draws, self.device)
         noisy, timesteps, target = self.painter.decoder.noised(clean, torch.randn_like(clean), levels)
-        errors = (self.painter.decoder(noisy, timesteps, condition).float() - target).square().mean((1, 2, 3))
-        return (errors * self.painter.decoder.weights(timesteps)).mean()
+        errors = (self.painter.decoder(noisy, timesteps, condition).float() - target).square() * places
+        return (errors.mean((1, 2, 3)) * self.painter.decoder.weights(timesteps)).mean()
 
 
 def train(folder: Path, painter: Painter, trainer: Trainer, steps: int, tuned: int, peak: float, seed: int) -> None:

@@ -2,7 +2,7 @@
 connector's encoder runs, whether the diffusion model is tuned. Each variant of the painter is trained on captions for the same few
 steps behind the same frozen language model, and draws the validation scenes.
 
-    python -m metaquery.findings --runs runs/metaquery --steps 1500 ../models/metaquery-shapes
+    python -m metaquery.findings --runs runs/metaquery --steps 1500 ../models/metaquery-shapes ../models/metaquery-sd-shapes
 
 goes on where it stopped and writes findings.md and findings.png, and the table into the model card.
 """
@@ -101,14 +101,15 @@ def table(results: dict[str, dict[str, float]], steps: int) -> str:
 
 def main() -> None:
     parser = stage_parser(__doc__, steps=1500)
-    parser.add_argument("target", type=Path)
+    parser.add_argument("targets", type=Path, nargs="+", help="model folders, whose cards get the same findings")
     arguments = begin(parser)
     join_processes()
     results = {v.name: measure(v, arguments.runs, arguments.steps, arguments.device) for v in VARIANTS}
     if process_number() == 0:
-        write_findings(arguments.target, table(results, arguments.steps))
         bars = {key: [result[key] for result in results.values()] for key in ("one", "several")}
-        write_bars(arguments.target / "findings.png", list(results), {"one object": bars["one"], "two or three": bars["several"]})
+        for target in arguments.targets:
+            write_findings(target, table(results, arguments.steps))
+            write_bars(target / "findings.png", list(results), {"one object": bars["one"], "two or three": bars["several"]})
 
 
 if __name__ == "__main__":

@@ -55,18 +55,26 @@ class Server:
             raise ServerError(f"{path}: {error.code} {error.read().decode(errors='replace')}") from error
 
     def generate(self, prompt: str, seed: int, **settings: object) -> np.ndarray:
-        return _picture(self.post("/v1/images/generations", {"prompt": prompt, "seed": seed, **settings}))
+        return load_picture(self.generate_file(prompt, seed, **settings))
+
+    def generate_file(self, prompt: str, seed: int, **settings: object) -> bytes:
+        """The picture as the file that the server sends."""
+        return _file(self.post("/v1/images/generations", {"prompt": prompt, "seed": seed, **settings}))
 
     def edit(self, pictures: list[np.ndarray], instruction: str, seed: int, **settings: object) -> np.ndarray:
-        fields = {"prompt": instruction, "images": [_data_uri(p) for p in pictures], "seed": seed, **settings}
-        return _picture(self.post("/v1/images/edits", fields))
+        return load_picture(self.edit_files([_png(picture) for picture in pictures], instruction, seed, **settings))
+
+    def edit_files(self, pictures: list[bytes], instruction: str, seed: int, **settings: object) -> bytes:
+        """The picture as the file that the server sends, from files."""
+        fields = {"prompt": instruction, "images": [_data_uri(file) for file in pictures], "seed": seed, **settings}
+        return _file(self.post("/v1/images/edits", fields))
 
     def answer(self, picture: np.ndarray, question: str) -> str:
-        return str(self.post("/v1/answers", {"image": _data_uri(picture), "question": question})["answer"])
+        return str(self.post("/v1/answers", {"image": _data_uri(_png(picture)), "question": question})["answer"])
 
     def chat(self, pictures: list[np.ndarray], text: str, seed: int, **settings: object) -> tuple[list[np.ndarray], str]:
         """The reply to pictures and a text: its own pictures, and its text without them."""
-        parts: list[dict[str, object]] = [{"type": "image_url", "image_url": {"url": _data_uri(p)}} for p in pictures]
+        parts: list[dict[str, object]] = [{"type": "image_url", "image_url": {"url": _data_uri(_png(p))}} for p in pictures]
         message = {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
         fields = {"messages": [message], "modalities": ["text", "image"], "seed": seed, **settings}
         content = self.post("/v1/chat/completions", fields)["choices"][0]["message"]["content"]  # type: ignore[index]
@@ -76,16 +84,20 @@ class Server:
         return drawn, "".join(part["text"] for part in content if part["type"] == "text").strip()
 
 
-def _picture(response: dict[str, object]) -> np.ndarray:
+def _file(response: dict[str, object]) -> bytes:
     data = response["data"]
     assert isinstance(data, list)
-    return load_picture(base64.b64decode(data[0]["b64_json"]))
+    return base64.b64decode(data[0]["b64_json"])
 
 
-def _data_uri(picture: np.ndarray) -> str:
+def _png(picture: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _from_data_uri(uri: str) -> np.ndarray:

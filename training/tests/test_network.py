@@ -16,8 +16,11 @@ try:
     from llamafusion.patchifier import ImageConfig
     from llamafusion.text import DRILLS, inventory_drill, question_drill
     from recipe.mastery import Mastery
+    from recipe.noise import object_weights
 except ImportError:
     torch = None
+
+from shapes.world import Scene, Thing, random_scene
 
 GOLDENS = Path(__file__).resolve().parents[2] / "Tests" / "Goldens" / "llamafusion"
 
@@ -70,6 +73,13 @@ class NetworkTests(unittest.TestCase):
         together, _ = self.network.image(latents, times, start)
         alone, _ = self.network.image(latents[:, 1:2], times[:, 1:2], start)
         self.assert_close(together[:, 1:2], alone)
+
+    def test_objects_weigh_more_where_they_stand(self) -> None:
+        scenes = [Scene.of("gray", [Thing("circle", "red", "small", "top left")]), random_scene(random.Random(3), 4)]
+        weights = object_weights(scenes, 8, torch.device("cpu"))
+        self.assertAlmostEqual(weights.mean().item(), 1.0, places=5)
+        self.assertGreater(weights[0, 1, 1], 3 * weights[0, 6, 6])
+        self.assertGreater((weights[1] > 1).sum(), (weights[0] > 1).sum())
 
     def test_drills_stand_where_pictures_will(self) -> None:
         sequencer = Sequencer(Tokenizer.from_file(str(GOLDENS / "checkpoint" / "tokenizer.json")))
