@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from metamorph.pool import Pool
 from metamorph.sequences import PLACEHOLDER, Chat, Lesson
-from recipe.mastery import Mastery
-from shapes import captions, frames, knowledge, questions, strangers, thinking
+from recipe.mastery import CHOICES, Mastery
+from shapes import captions, edits, frames, knowledge, questions, strangers, thinking
 from shapes.wording import typed
 
 PROMPT_TEMPLATE = "Generate an image of {prompt}"
@@ -46,7 +46,7 @@ class Teacher:
         self.chat = chat
         self.pool = pool
         self.groups = pool.by_count()
-        self.mastery = Mastery()
+        self.answers, self.changes = Mastery(), Mastery()
         self._other = {
             "fact": self._fact,
             "notes": self._notes,
@@ -67,7 +67,7 @@ class Teacher:
         for _ in range(mix.pictures):
             number = self.pick(rng, most)
             beginnings.append(self.chat.start([number]))
-            for question in self.mastery.questions(self.pool.scenes[number], rng, mix.drills):
+            for question in self.answers.questions(self.pool.scenes[number], rng, mix.drills):
                 asked.append(self._turn(Lesson(question.skill), question))
         return beginnings, asked
 
@@ -124,16 +124,22 @@ class Teacher:
         return self.chat.exchange([], "list: " + captions.full_caption(scene, rng), None, captions.notes(scene))
 
     def _edit(self, rng: random.Random, most: int) -> Lesson:
-        source, instruction, result = rng.choice(self.pool.edits)
-        return self.chat.exchange([source], instruction, result, "")
+        some = rng.choices(self.pool.edits, k=CHOICES)
+        scenes = self.pool.scenes
+        ((source, instruction, result),) = self.changes.choose(some, rng, 1, lambda e: edits.kind_of(scenes[e[0]], scenes[e[2]]))
+        row = self.chat.exchange([source], instruction, result, "")
+        row.skill = edits.kind_of(scenes[source], scenes[result])
+        return row
 
     def _thought(self, rng: random.Random, most: int) -> Lesson:
         while True:
             number = self.pick(rng, most)
-            thought = thinking.think(self.pool.scenes[number], rng, "train")
-            if thought:
+            thoughts = [thinking.think(self.pool.scenes[number], rng, "train") for _ in range(CHOICES)]
+            for thought in self.changes.choose([t for t in thoughts if t], rng, 1, lambda t: f"think {t.question.skill}"):
                 part = self.pool.numbers[thought.part]
-                return self.chat.exchange([number], thought.question.text, part, thought.question.answer)
+                row = self.chat.exchange([number], thought.question.text, part, thought.question.answer)
+                row.skill = f"think {thought.question.skill}"
+                return row
 
     def _motion(self, rng: random.Random, most: int) -> Lesson:
         seen, instruction, result = rng.choice(self.pool.motions)

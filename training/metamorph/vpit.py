@@ -80,7 +80,7 @@ class Trainer:
         embedded = self.network.embed(batch, torch.empty(0)).unflatten(0, (len(beginnings), -1))
         hidden, _ = self.network.walk(embedded, context)
         loss, right, owners = self.told(hidden.flatten(0, 1), batch)
-        self.teacher.mastery.record(asked, set(owners[~right].tolist()))
+        self.teacher.answers.record(asked, set(owners[~right].tolist()))
         return loss, right.float().mean()
 
     def lesson_loss(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
@@ -96,6 +96,8 @@ class Trainer:
         distance = 1 - (predicted * tokens[drawn]).sum(-1)
         scenes = [self.teacher.pool.scenes[n] for n, is_drawn in zip(batch.pictures, drawn.tolist()) if is_drawn]
         right_cells = self.readers.loss(predicted.detach(), scenes)[1]
+        drawing = [row for row in lessons if any(row.drawn)]
+        self.teacher.changes.record(drawing, set((~right_cells.all(1)).nonzero()[:, 0].tolist()))
         occupied = self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)
         last = tokens[(batch.follows & drawn).nonzero()[:, 0] - 1]
         changed = torch.zeros_like(distance)
@@ -145,7 +147,7 @@ class Trainer:
             "changed": others["cosine"],
             "change_shown": others["shown"],
             "calm": drawings["calm"],
-            "worst": torch.tensor(self.teacher.mastery.worst),
+            "worst": torch.tensor(self.teacher.answers.worst),
         }
         return loss, values
 

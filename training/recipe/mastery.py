@@ -8,6 +8,8 @@ colors by shape in half of them. Lessons in what fails end that time.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TypeVar
 
 from recipe.rows import Row
@@ -16,7 +18,7 @@ from shapes.inventory import Entry
 from shapes.questions import Question
 from shapes.world import Scene
 
-Lesson = TypeVar("Lesson", Entry, Question)
+Lesson = TypeVar("Lesson")
 
 CHOICES = 6
 """Lessons that each lesson is chosen from."""
@@ -51,11 +53,23 @@ class Mastery:
         kinds = rng.choices(questions.DRILLED_KINDS, k=CHOICES * count)
         if self.focus:
             kinds += [self.focus.split()[0]] * (CHOICES * count)
-        return self._choose([questions.ask(scene, rng, kind) for kind in kinds], rng, count)
+        return self.choose([questions.ask(scene, rng, kind) for kind in kinds], rng, count)
 
     def entries(self, scene: Scene, rng: random.Random, count: int, task: str, before: Scene | None = None) -> list[Entry]:
         """Entries of the inventory of a scene that a task asks for; their skills are the task's own."""
-        return self._choose(inventory.entries(scene, rng, CHOICES * count, task, before), rng, count)
+        return self.choose(inventory.entries(scene, rng, CHOICES * count, task, before), rng, count)
+
+    def choose(
+        self, lessons: list[Lesson], rng: random.Random, count: int, skill: Callable[[Lesson], str] = attrgetter("skill")
+    ) -> list[Lesson]:
+        """Some of the lessons: up to half of them in the focus, the others the sooner the more their skill fails; one never
+        tried counts as failing half of the time."""
+        skills = [skill(lesson) for lesson in lessons]
+        focused = [number for number, name in enumerate(skills) if name == self.focus][: count // 2]
+        others = [number for number, name in enumerate(skills) if name != self.focus]
+        ranks = {number: rng.random() ** (1 / max(self.failing.get(skills[number], 0.5), LEAST)) for number in others}
+        others.sort(key=ranks.__getitem__, reverse=True)
+        return [lessons[number] for number in [*focused, *others[: count - len(focused)]]]
 
     def record(self, rows: list[Row], wrong: set[int]) -> None:
         """Takes the answers of rows that have a skill into account; `wrong` are the numbers of those that are not right to the
@@ -67,13 +81,3 @@ class Mastery:
         self._batches += 1
         if self._batches % TERM == 0:
             self.focus = self._rng.choices(list(self.failing), list(self.failing.values()))[0]
-
-    def _choose(self, lessons: list[Lesson], rng: random.Random, count: int) -> list[Lesson]:
-        """Some of the lessons: up to half of them in the focus, the others the sooner the more their skill fails; one never
-        tried counts as failing half of the time."""
-        focused = [lesson for lesson in lessons if lesson.skill == self.focus][: count // 2]
-        others = [lesson for lesson in lessons if lesson.skill != self.focus]
-        weights = [max(self.failing.get(lesson.skill, 0.5), LEAST) for lesson in others]
-        ranks = [rng.random() ** (1 / weight) for weight in weights]
-        order = sorted(range(len(others)), key=ranks.__getitem__, reverse=True)
-        return focused + [others[number] for number in order[: count - len(focused)]]

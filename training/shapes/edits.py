@@ -35,6 +35,18 @@ def edit(
         kind = None
 
 
+def kind_of(before: Scene, after: Scene) -> str:
+    """What kind of edit makes one scene of another."""
+    if before.ground != after.ground:
+        return "ground"
+    old, new = set(before.things) - set(after.things), set(after.things) - set(before.things)
+    if not old or not new:
+        return "add" if new else "remove"
+    (was,), (is_now,) = old, new
+    changed = [name for name in ("place", "color", "size", "shape") if getattr(was, name) != getattr(is_now, name)]
+    return {"place": "move", "color": "recolor", "size": "resize", "shape": "reshape"}[changed[0]]
+
+
 Made = tuple[tuple[str, ...], Scene]
 
 

@@ -98,7 +98,9 @@ class EditTests(unittest.TestCase):
         rng = random.Random(6)
         for _ in range(300):
             scene = random_scene(rng)
-            self.assertNotEqual(edits.edit(scene, rng).result, scene)
+            change = edits.edit(scene, rng)
+            self.assertNotEqual(change.result, scene)
+            self.assertEqual(edits.kind_of(scene, change.result), change.kind)
 
     def test_an_edit_leaves_the_rest_alone(self) -> None:
         change = edits.edit(SCENE, random.Random(7), "ground")
