@@ -21,7 +21,7 @@ from metamorph.pool import Pool
 from metamorph.sequences import MARKER_WEIGHT, Batch, Chat, Lesson, collate
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
 from recipe.readers import Readers
-from recipe.rows import scored
+from recipe.rows import by_length, scored
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes.world import SHAPES
 
@@ -76,12 +76,19 @@ class Trainer:
         batch, tokens = self.batch(beginnings)
         embedded = self.network.embed(batch, tokens.flatten(0, 1))
         _, context = self.network.walk(embedded[:, None], None, batch.real)
-        batch, _ = self.batch(asked)
-        embedded = self.network.embed(batch, torch.empty(0)).unflatten(0, (len(beginnings), -1))
-        hidden, _ = self.network.walk(embedded, context)
-        loss, right, owners = self.told(hidden.flatten(0, 1), batch)
-        self.teacher.answers.record(asked, set(owners[~right].tolist()))
-        return loss, right.float().mean()
+        losses, weights, hits = [], [], []
+        variants = len(asked) // len(beginnings)
+        for part in by_length(asked, variants, 2):
+            batch, _ = self.batch(part)
+            embedded = self.network.embed(batch, torch.empty(0)).unflatten(0, (len(beginnings), -1))
+            hidden, _ = self.network.walk(embedded, context)
+            loss, right, owners = self.told(hidden.flatten(0, 1), batch)
+            self.teacher.answers.record(part, set(owners[~right].tolist()))
+            losses.append(loss)
+            weights.append(batch.weights.sum())
+            hits.append(right)
+        shares = torch.stack(weights) / sum(weights)
+        return (torch.stack(losses) * shares).sum(), torch.cat(hits).float().mean()
 
     def lesson_loss(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
         """The losses of whole rows, some of which draw: words, visual tokens, and calm while drawing; and what share of words

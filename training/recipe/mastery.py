@@ -23,7 +23,7 @@ Lesson = TypeVar("Lesson")
 CHOICES = 6
 """Lessons that each lesson is chosen from."""
 
-LEAST = 0.03
+LEAST = 0.015
 """Share of wrong answers that every skill is taken to have at least, so that nothing is forgotten."""
 
 PACE = 0.03
