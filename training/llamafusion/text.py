@@ -106,7 +106,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
-    asked, listed = Mastery(), Mastery()
+    asking, telling = Mastery(), Mastery()
     drilled = told = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
@@ -120,9 +120,11 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
-                drill, right = drill_loss(network, sequencer, question_drill(sequencer, rng, 28, most, asked), asked, device)
-                listing, listed = drill_loss(network, sequencer, inventory_drill(sequencer, rng, 24, most, listed), listed, device)
-            drilled, told = drilled + right / 100, told + listed / 100
+                asked = question_drill(sequencer, rng, 28, most, asking)
+                drill, right = drill_loss(network, sequencer, asked, asking, device)
+                listed = inventory_drill(sequencer, rng, 24, most, telling)
+                listing, known = drill_loss(network, sequencer, listed, telling, device)
+            drilled, told = drilled + right / 100, told + known / 100
             loss = (losses * weights[kept]).sum() / weights.sum() + drill + listing
             loss.backward()
             run.average_gradients()
@@ -135,7 +137,8 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 with torch.no_grad():
                     hits = (logits.argmax(-1) == targets[kept]).float()
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
-                run.log(loss=loss.detach(), written=written, answered=answered, drilled=drilled, told=told, most=most, worst=max(asked.worst, listed.worst))
+                shares = {"written": written, "answered": answered, "drilled": drilled, "told": told}
+                run.log(loss=loss.detach(), **shares, most=most, worst=max(asking.worst, telling.worst))
                 drilled = told = 0.0
             run.save_if_due()
             if run.step == steps:

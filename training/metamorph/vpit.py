@@ -106,10 +106,7 @@ class Trainer:
         drawing = [row for row in lessons if any(row.drawn)]
         self.teacher.changes.record(drawing, set((~right_cells.all(1)).nonzero()[:, 0].tolist()))
         occupied = self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)
-        last = tokens[(batch.follows & drawn).nonzero()[:, 0] - 1]
-        changed = torch.zeros_like(distance)
-        changed[batch.follows[drawn]] = ((last * tokens[batch.follows & drawn]).sum(-1) < 0.99).to(distance.dtype)
-        share = 1 + OBJECT_WEIGHT * occupied + CHANGED_WEIGHT * changed
+        share = 1 + OBJECT_WEIGHT * occupied + CHANGED_WEIGHT * self.changed(batch, drawn)
         return {
             "words": words,
             "right": right.float().mean() if len(right) else torch.ones(()),
@@ -117,6 +114,14 @@ class Trainer:
             "calm": self.calm_loss(predicted),
             "shown": right_cells[occupied].float().mean(),
         }
+
+    def changed(self, batch: Batch, drawn: torch.Tensor) -> torch.Tensor:
+        """Of the pictures that are drawn, which cells differ from the picture read last; none if there is none. [pictures, cells]"""
+        scenes = [self.teacher.pool.scenes[n] for n in batch.pictures]
+        before = [scenes[i - 1] if follows else scene for i, (scene, follows) in enumerate(zip(scenes, batch.follows.tolist()))]
+        now, then = self.readers.labels(scenes), self.readers.labels(before)
+        differs = torch.stack([now[name] != then[name] for name in ("shape", "color", "size", "ground")]).any(0)
+        return differs.to(self.device)[drawn]
 
     def told(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The cross-entropy of a batch's words, markers counting less; of the other words, whether each is right, and its row."""
