@@ -21,7 +21,7 @@ from recipe.mastery import Mastery
 from recipe.noise import noise_weights, object_weights
 from recipe.rows import Row, by_length, padded, padded_ids
 from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
-from shapes import captions, questions
+from shapes import captions, edits, questions
 from shapes.world import Scene
 
 NOISE_WEIGHT = 1.0
@@ -177,14 +177,15 @@ class Trainer:
         _, source = self.network.image(self.latents(index)[:, None], still, start, predict=False)
         context = start.followed_by(source)
         kept = [rng.random() >= CAPTION_DROPOUT for _ in index]
-        instructions = [s.ids(self.pool.edits[i].instruction) if keep else [] for i, keep in zip(index, kept)]
+        changes = [(self.pool.scenes[i], self.pool.results[i]) for i in index]
+        instructions = [s.ids(edits.instruction(*change, rng)) if keep else [] for change, keep in zip(changes, kept)]
         ids, real = self.text_ids([[s.eoi, *words, s.boi] for words in instructions])
         context = context.followed_by(self.network.text(ids, context, real)[1])
         timesteps = self.timesteps(len(index), draws)
         latents, noise = self.noised(self.latents(index, edited=True)[:, None], timesteps)
         predicted, _ = self.network.image(latents, timesteps, context)
         assert predicted is not None
-        return self.noise_loss(predicted, noise, timesteps, [self.pool.edits[i].result for i in index])
+        return self.noise_loss(predicted, noise, timesteps, [self.pool.results[i] for i in index])
 
 
 def pick(

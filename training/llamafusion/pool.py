@@ -14,7 +14,6 @@ from recipe.pool import fill
 from recipe.run import begin, stage_parser
 from recipe.vae import finished_vae, latents_of
 from shapes import edits, world
-from shapes.edits import Edit
 from shapes.world import Scene
 
 SHARD = 4096
@@ -23,10 +22,11 @@ SHARD = 4096
 
 @dataclass
 class Pool:
-    """Scenes, an edit of each, and the unscaled latents of both, float16 [scenes, C, S, S]."""
+    """Scenes, an edited one of each, and the unscaled latents of both, float16 [scenes, C, S, S]."""
 
     scenes: list[Scene]
-    edits: list[Edit]
+    results: list[Scene]
+    """What becomes of each scene in an edit."""
     latents: torch.Tensor
     edited: torch.Tensor
 
@@ -37,7 +37,7 @@ class Pool:
         shards = [torch.load(path, weights_only=False) for path in paths[after:]]
         return Pool(
             [scene for shard in shards for scene in pickle.loads(shard["scenes"])],
-            [edit for shard in shards for edit in pickle.loads(shard["edits"])],
+            [scene for shard in shards for scene in pickle.loads(shard["results"])],
             torch.cat([shard["latents"] for shard in shards]) if shards else torch.empty(0),
             torch.cat([shard["edited"] for shard in shards]) if shards else torch.empty(0),
         ), len(paths)
@@ -45,7 +45,7 @@ class Pool:
     def extend(self, other: Pool) -> None:
         if other.scenes:
             self.scenes += other.scenes
-            self.edits += other.edits
+            self.results += other.results
             self.latents = torch.cat([self.latents, other.latents])
             self.edited = torch.cat([self.edited, other.edited])
 
@@ -57,12 +57,12 @@ def main() -> None:
     def shard(number: int) -> dict[str, torch.Tensor | bytes]:
         rng = random.Random(f"pool {arguments.seed} {number}")
         scenes = [world.random_scene(rng, part="train") for _ in range(SHARD)]
-        changes = [edits.edit(scene, rng, part="train") for scene in scenes]
+        results = [edits.edit(scene, rng, part="train").result for scene in scenes]
         return {
             "scenes": pickle.dumps(scenes),
-            "edits": pickle.dumps(changes),
+            "results": pickle.dumps(results),
             "latents": encode(latents, scenes, arguments.device).half(),
-            "edited": encode(latents, [change.result for change in changes], arguments.device).half(),
+            "edited": encode(latents, results, arguments.device).half(),
         }
 
     fill(arguments.runs / "pool", arguments.shards, shard)

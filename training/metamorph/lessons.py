@@ -124,10 +124,10 @@ class Teacher:
         return self.chat.exchange([], "list: " + captions.full_caption(scene, rng), None, captions.notes(scene))
 
     def _edit(self, rng: random.Random, most: int) -> Lesson:
-        some = rng.choices(self.pool.edits, k=CHOICES)
         scenes = self.pool.scenes
-        ((source, instruction, result),) = self.changes.choose(some, rng, 1, lambda e: edits.kind_of(scenes[e[0]], scenes[e[2]]))
-        row = self.chat.exchange([source], instruction, result, "")
+        some = rng.choices(self.pool.edits, k=CHOICES)
+        ((source, result),) = self.changes.choose(some, rng, 1, lambda pair: edits.kind_of(*(scenes[n] for n in pair)))
+        row = self.chat.exchange([source], edits.instruction(scenes[source], scenes[result], rng), result, "")
         row.skill = edits.kind_of(scenes[source], scenes[result])
         return row
 

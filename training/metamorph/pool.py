@@ -37,8 +37,8 @@ class Pool:
     """Unscaled latents, float16. [pictures, C, S, S]"""
     plain: list[int] = field(default_factory=list)
     """Scenes drawn at random: those that are captioned and asked about."""
-    edits: list[tuple[int, str, int]] = field(default_factory=list)
-    """Source, instruction, result."""
+    edits: list[tuple[int, int]] = field(default_factory=list)
+    """Source and result."""
     motions: list[tuple[tuple[int, ...], str, int]] = field(default_factory=list)
     """Frames, instruction, what comes next."""
     numbers: dict[Scene, int] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Pool:
         scenes, plain, changes, motions = pickle.loads(shard["story"])  # type: ignore[arg-type]
         self.scenes += scenes
         self.plain += range(first, first + plain)
-        self.edits += [(first + a, text, first + b) for a, text, b in changes]
+        self.edits += [(first + a, first + b) for a, b in changes]
         self.motions += [(tuple(first + i for i in seen), text, first + b) for seen, text, b in motions]
         self.tokens = torch.cat([self.tokens, shard["tokens"]]) if first else shard["tokens"]  # type: ignore[list-item]
         self.latents = torch.cat([self.latents, shard["latents"]]) if first else shard["latents"]  # type: ignore[list-item]
@@ -73,7 +73,7 @@ class Pool:
         return latent_scale(self.latents)
 
 
-Story = tuple[list[Scene], int, list[tuple[int, str, int]], list[tuple[tuple[int, ...], str, int]]]
+Story = tuple[list[Scene], int, list[tuple[int, int]], list[tuple[tuple[int, ...], str, int]]]
 
 
 def story(number: int, seed: int, size: int, motions: int) -> Story:
@@ -83,16 +83,15 @@ def story(number: int, seed: int, size: int, motions: int) -> Story:
         return scenes, len(scenes), [], []
     rng = random.Random(f"metamorph pool {seed} {number}")
     scenes = [world.random_scene(rng, part="train") for _ in range(size)]
-    changes = [edits.edit(scene, rng, part="train") for scene in scenes]
-    told = [(i, change.instruction, size + i) for i, change in enumerate(changes)]
-    scenes += [change.result for change in changes]
+    scenes += [edits.edit(scene, rng, part="train").result for scene in scenes]
+    changed = [(i, size + i) for i in range(size)]
     moved = []
     for _ in range(motions):
         motion = frames.motion(rng, part="train")
         first = len(scenes)
         scenes += [*motion.frames, motion.result]
         moved.append((tuple(range(first, first + len(motion.frames))), motion.instruction, len(scenes) - 1))
-    return scenes, size, told, moved
+    return scenes, size, changed, moved
 
 
 def main() -> None:

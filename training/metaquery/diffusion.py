@@ -24,6 +24,7 @@ from metaquery.tasks import Task
 from recipe.context import Context
 from recipe.noise import object_weights
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
+from shapes import edits
 from shapes.world import Scene
 
 NULL_SHARE = 0.1
@@ -79,9 +80,14 @@ class Trainer:
         return [
             *(tasks.caption(self.pick(rng, most), rng) for _ in range(mix.captions)),
             *(tasks.copy(self.pick(rng, most)) for _ in range(mix.copies)),
-            *(rng.choice(self.pool.edits) for _ in range(mix.edits)),
+            *(self.edit(rng) for _ in range(mix.edits)),
             *(self.pair(rng) for _ in range(mix.pairs)),
         ]
+
+    def edit(self, rng: random.Random) -> Task:
+        """An edit whose result stands in the pool, in other words each time."""
+        before, after = rng.choice(self.pool.edits)
+        return Task((before,), edits.instruction(before, after, rng), after)
 
     def pair(self, rng: random.Random) -> Task:
         """A pair whose result stands in the pool: one object, or two together."""

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from metaquery import dcae, tasks
+from metaquery import dcae
 from metaquery.tasks import Task
 from recipe import vae
 from recipe.autoencoder import encode, latent_scale
 from recipe.pool import SHARD, by_count, fill, singles
 from recipe.run import begin, stage_parser
-from shapes import pairs, world
+from shapes import edits, pairs, world
 from shapes.world import Scene
 
 DECODERS = ("sana", "sd")
@@ -35,7 +35,8 @@ class Pool:
     """Unscaled latents of one decoder's autoencoder, float16. [scenes, C, S, S]"""
     plain: list[int] = field(default_factory=list)
     """Scenes drawn at random: those that are captioned and copied."""
-    edits: list[Task] = field(default_factory=list)
+    edits: list[tuple[Scene, Scene]] = field(default_factory=list)
+    """Scenes, and what becomes of each."""
     both: list[Task] = field(default_factory=list)
     """Pairs that put two objects into one picture."""
     numbers: dict[Scene, int] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Pool:
         return latent_scale(self.latents)
 
 
-Story = tuple[list[Scene], int, list[Task], list[Task]]
+Story = tuple[list[Scene], int, list[tuple[Scene, Scene]], list[Task]]
 
 
 def story(number: int, seed: int, size: int) -> Story:
@@ -82,10 +83,10 @@ def story(number: int, seed: int, size: int) -> Story:
         return scenes, len(scenes), [], []
     rng = random.Random(f"metaquery pool {seed} {number}")
     scenes = [world.random_scene(rng, part="train") for _ in range(size)]
-    changes = [tasks.edit(scene, rng) for scene in scenes]
+    changes = [(scene, edits.edit(scene, rng, part="train").result) for scene in scenes]
     made = [pairs.pair(rng, "both", "train") for _ in range(size // 4)]
     both = [Task(pair.scenes, pair.instruction, pair.result) for pair in made]
-    return [*scenes, *(task.target for task in (*changes, *both))], size, changes, both
+    return [*scenes, *(after for _, after in changes), *(task.target for task in both)], size, changes, both
 
 
 def main() -> None:

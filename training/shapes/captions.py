@@ -27,6 +27,8 @@ FULL = (
     "{ground} background with {things}",
     "on {ground} background, {things}",
     "{things}, {bare} background",
+    "{bare} background, {things}",
+    "{things} on {bare}",
     "{things} in front of {ground} background",
     "{things} over {ground} background",
     "a picture of {things} on {ground} background",

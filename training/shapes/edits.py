@@ -21,17 +21,12 @@ class Edit:
 def edit(
     scene: Scene, rng: random.Random, kind: str | None = None, part: str | None = None, held_out: bool = False
 ) -> Edit:
-    """An edit of a scene. `part` is that of the split which the result belongs to. As with questions, the last wording of each
-    list is held out."""
+    """An edit of a scene, of the given kind if the scene allows it. `part` is that of the split which the result belongs to. As with
+    questions, the last wording of each list is held out."""
     while True:
-        chosen = kind or rng.choice(KINDS)
-        made = _MAKERS[chosen](scene, rng)
-        if made:
-            wordings, result = made
-            text = wordings[-1] if held_out else rng.choice(wordings[:-1])
-            change = Edit(chosen, typed(text, rng), result)
-            if part is None or split(result) == part:
-                return change
+        result = _RESULTS[kind or rng.choice(KINDS)](scene, rng)
+        if result and (part is None or split(result) == part):
+            return Edit(kind_of(scene, result), instruction(scene, result, rng, held_out), result)
         kind = None
 
 
@@ -39,15 +34,76 @@ def kind_of(before: Scene, after: Scene) -> str:
     """What kind of edit makes one scene of another."""
     if before.ground != after.ground:
         return "ground"
-    old, new = set(before.things) - set(after.things), set(after.things) - set(before.things)
+    old, new = _difference(before, after)
     if not old or not new:
         return "add" if new else "remove"
-    (was,), (is_now,) = old, new
-    changed = [name for name in ("place", "color", "size", "shape") if getattr(was, name) != getattr(is_now, name)]
+    changed = [name for name in ("place", "color", "size", "shape") if getattr(old, name) != getattr(new, name)]
     return {"place": "move", "color": "recolor", "size": "resize", "shape": "reshape"}[changed[0]]
 
 
-Made = tuple[tuple[str, ...], Scene]
+def instruction(before: Scene, after: Scene, rng: random.Random, held_out: bool = False) -> str:
+    """One of the ways to ask for the edit that makes one scene of another, as a user might type it."""
+    old, new = _difference(before, after)
+    name = old and _name(old, before, rng)
+    wordings = _WORDINGS[kind_of(before, after)]
+    text = wordings[-1] if held_out else rng.choice(wordings[:-1])
+    words = {"name": name, "ground": after.ground}
+    if new:
+        words |= {"color": new.color, "size": new.size, "shape": with_article(new.shape), "place": new.place}
+        words |= {"placed": placed(new.place, rng), "thing": with_article(f"{new.size} {new.color} {new.shape}")}
+        words |= {"sized": "larger" if new.size == "large" else "smaller", "scale": "enlarge" if new.size == "large" else "shrink"}
+    return typed(text.format(**words), rng)
+
+
+_WORDINGS = {
+    "recolor": (
+        "make the {name} {color}",
+        "change the color of the {name} to {color}",
+        "change the {name} to {color}",
+        "paint the {name} {color}",
+        "color the {name} {color}",
+        "give the {name} the color {color}",
+        "the {name} should be {color}",
+        "turn the {name} {color}",
+    ),
+    "resize": (
+        "make the {name} {size}",
+        "make the {name} {sized}",
+        "change the size of the {name} to {size}",
+        "{scale} the {name}",
+        "the {name} should be {size}",
+        "turn the {name} {size}",
+    ),
+    "reshape": (
+        "turn the {name} into {shape}",
+        "replace the {name} with {shape}",
+        "change the {name} to {shape}",
+        "change the {name} into {shape}",
+        "make the {name} {shape}",
+    ),
+    "move": (
+        "move the {name} to the {place}",
+        "put the {name} {placed}",
+        "move the {name} so that it is {placed}",
+        "the {name} should be {placed}",
+        "place the {name} {placed}",
+    ),
+    "remove": ("remove the {name}", "delete the {name}", "erase the {name}", "take the {name} away", "take away the {name}"),
+    "add": ("add {thing} {placed}", "draw {thing} {placed}", "insert {thing} {placed}", "place {thing} {placed}", "put {thing} {placed}"),
+    "ground": (
+        "make the background {ground}",
+        "change the background to {ground}",
+        "change the background color to {ground}",
+        "the background should be {ground}",
+        "turn the background {ground}",
+    ),
+}
+
+
+def _difference(before: Scene, after: Scene) -> tuple[Thing | None, Thing | None]:
+    """The thing that is there only before an edit, and the one that is there only after it."""
+    old, new = set(before.things) - set(after.things), set(after.things) - set(before.things)
+    return next(iter(old), None), next(iter(new), None)
 
 
 def _name(thing: Thing, scene: Scene, rng: random.Random) -> str | None:
@@ -59,84 +115,45 @@ def _name(thing: Thing, scene: Scene, rng: random.Random) -> str | None:
     return rng.choice(names) if names else None
 
 
-def _changed(scene: Scene, old: Thing, new: Thing) -> Scene:
-    return Scene.of(scene.ground, [new if t is old else t for t in scene.things])
-
-
-def _pick(scene: Scene, rng: random.Random) -> tuple[Thing, str] | None:
+def _changed(scene: Scene, rng: random.Random, change: Callable[[Thing], Thing]) -> Scene | None:
+    """The scene with one of its things changed, if that has a name."""
     thing = rng.choice(scene.things)
-    name = _name(thing, scene, rng)
-    return (thing, name) if name else None
-
-
-def _recolor(scene: Scene, rng: random.Random) -> Made | None:
-    if not (picked := _pick(scene, rng)):
+    if not _name(thing, scene, rng):
         return None
-    thing, name = picked
-    color = rng.choice([c for c in COLOR_NAMES if c != thing.color])
-    wordings = (f"make the {name} {color}", f"change the color of the {name} to {color}", f"paint the {name} {color}", f"give the {name} the color {color}", f"turn the {name} {color}")
-    return wordings, _changed(scene, thing, replace(thing, color=color))
+    return Scene.of(scene.ground, [change(t) if t is thing else t for t in scene.things])
 
 
-def _resize(scene: Scene, rng: random.Random) -> Made | None:
-    if not (picked := _pick(scene, rng)):
+def _free_place(scene: Scene, rng: random.Random) -> str:
+    return rng.choice([place for place in PLACES if all(t.place != place for t in scene.things)])
+
+
+def _other(values: tuple[str, ...], than: str, rng: random.Random) -> str:
+    return rng.choice([value for value in values if value != than])
+
+
+def _remove(scene: Scene, rng: random.Random) -> Scene | None:
+    thing = rng.choice(scene.things)
+    if len(scene.things) < 2 or not _name(thing, scene, rng):
         return None
-    thing, name = picked
-    size = SIZE_NAMES[1 - SIZE_NAMES.index(thing.size)]
-    wordings = (f"make the {name} {size}", f"change the size of the {name} to {size}", f"the {name} should be {size}", f"turn the {name} {size}")
-    return wordings, _changed(scene, thing, replace(thing, size=size))
+    return Scene.of(scene.ground, [t for t in scene.things if t is not thing])
 
 
-def _reshape(scene: Scene, rng: random.Random) -> Made | None:
-    if not (picked := _pick(scene, rng)):
-        return None
-    thing, name = picked
-    shape = rng.choice([s for s in SHAPES if s != thing.shape])
-    wordings = (f"turn the {name} into {with_article(shape)}", f"replace the {name} with {with_article(shape)}", f"make the {name} {with_article(shape)}")
-    return wordings, _changed(scene, thing, replace(thing, shape=shape))
-
-
-def _move(scene: Scene, rng: random.Random) -> Made | None:
-    if not (picked := _pick(scene, rng)):
-        return None
-    thing, name = picked
-    place = rng.choice([p for p in PLACES if all(t.place != p for t in scene.things)])
-    wordings = (f"move the {name} to the {place}", f"put the {name} {placed(place, rng)}", f"place the {name} {placed(place, rng)}")
-    return wordings, _changed(scene, thing, replace(thing, place=place))
-
-
-def _remove(scene: Scene, rng: random.Random) -> Made | None:
-    if len(scene.things) < 2 or not (picked := _pick(scene, rng)):
-        return None
-    thing, name = picked
-    wordings = (f"remove the {name}", f"delete the {name}", f"take the {name} away", f"take away the {name}")
-    return wordings, Scene.of(scene.ground, [t for t in scene.things if t is not thing])
-
-
-def _add(scene: Scene, rng: random.Random) -> Made | None:
+def _add(scene: Scene, rng: random.Random) -> Scene | None:
     if len(scene.things) > 3:
         return None
-    place = rng.choice([p for p in PLACES if all(t.place != p for t in scene.things)])
-    thing = Thing(rng.choice(SHAPES), rng.choice(COLOR_NAMES), rng.choice(SIZE_NAMES), place)
-    phrase = f"{with_article(f'{thing.size} {thing.color} {thing.shape}')} {placed(place, rng)}"
-    return (f"add {phrase}", f"draw {phrase}", f"put {phrase}"), Scene.of(scene.ground, [*scene.things, thing])
+    thing = Thing(rng.choice(SHAPES), rng.choice(COLOR_NAMES), rng.choice(SIZE_NAMES), _free_place(scene, rng))
+    return Scene.of(scene.ground, [*scene.things, thing])
 
 
-def _reground(scene: Scene, rng: random.Random) -> Made | None:
-    ground = rng.choice([g for g in GROUND_NAMES if g != scene.ground])
-    wordings = (f"make the background {ground}", f"change the background to {ground}", f"turn the background {ground}")
-    return wordings, Scene(ground, scene.things)
-
-
-_MAKERS: dict[str, Callable[[Scene, random.Random], Made | None]] = {
-    "recolor": _recolor,
-    "resize": _resize,
-    "reshape": _reshape,
-    "move": _move,
+_RESULTS: dict[str, Callable[[Scene, random.Random], Scene | None]] = {
+    "recolor": lambda scene, rng: _changed(scene, rng, lambda t: replace(t, color=_other(COLOR_NAMES, t.color, rng))),
+    "resize": lambda scene, rng: _changed(scene, rng, lambda t: replace(t, size=_other(SIZE_NAMES, t.size, rng))),
+    "reshape": lambda scene, rng: _changed(scene, rng, lambda t: replace(t, shape=_other(SHAPES, t.shape, rng))),
+    "move": lambda scene, rng: _changed(scene, rng, lambda t: replace(t, place=_free_place(scene, rng))),
     "remove": _remove,
     "add": _add,
-    "ground": _reground,
+    "ground": lambda scene, rng: Scene(_other(GROUND_NAMES, scene.ground, rng), scene.things),
 }
 
-KINDS = tuple(_MAKERS)
+KINDS = tuple(_RESULTS)
 """Every kind of edit."""

@@ -19,6 +19,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "large": ("large", "large", "big"),
     "small": ("small", "small", "small", "little"),
     "larger": ("larger", "bigger"),
+    "above": ("above", "above", "over"),
+    "below": ("below", "below", "under", "beneath"),
     "picture": ("picture", "picture", "image"),
     "background": ("background", "background", "background", "ground", "backdrop"),
     "object": ("object", "object", "shape", "thing"),
@@ -29,6 +31,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
 }
 
 _CORNER = re.compile(r"\b(top|bottom) (left|right)\b")
+_SIDE = re.compile(r"\b(left|right) of\b")
+_CONTRACTED = re.compile(r"\b(what|where) is\b")
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -37,6 +41,12 @@ def spelled(text: str, rng: random.Random) -> str:
     chosen = {word: rng.choice(options) for word, options in _SPELLINGS.items()}
     text = _WORD.sub(lambda match: chosen.get(match.group(), match.group()), text)
     text = re.sub(r"\ba image\b", "an image", text)
+    if rng.random() < 0.5:
+        text = _SIDE.sub(r"to the \1 of", text)
+    if rng.random() < 0.15:
+        text = _CONTRACTED.sub(r"\1's", text)
+    if rng.random() < 0.2:
+        text = text.replace("the picture", "this picture").replace("the image", "this image")
     style = rng.random()
     if style < 0.1:
         text = _CORNER.sub(r"\1-\2", text)

@@ -176,7 +176,7 @@ class LessonTests(unittest.TestCase):
         cls.pool = pool.Pool(scenes=pool.singles() + told[0])
         first = len(cls.pool.scenes) - len(told[0])
         cls.pool.plain = list(range(first, first + told[1]))
-        cls.pool.edits = [(first + a, text, first + b) for a, text, b in told[2]]
+        cls.pool.edits = [(first + a, first + b) for a, b in told[2]]
         cls.pool.motions = [(tuple(first + i for i in seen), text, first + b) for seen, text, b in told[3]]
         cls.pool.numbers = {scene: i for i, scene in enumerate(cls.pool.scenes)}
         cls.pool.tokens = F.normalize(torch.randn(len(cls.pool.scenes), tower.VISUAL_TOKENS, tower.WIDTH), dim=-1).half()
