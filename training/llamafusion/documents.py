@@ -26,7 +26,7 @@ CONTEXT_WEIGHT = 0.05
 
 
 ANSWER_WEIGHT = 8.0
-"""Loss weight of the tokens of a short answer: few among the many of the descriptions, and the harder lesson."""
+"""Loss weight of the tokens of a short answer, and of the first of a long one: few among the many of the descriptions, and the harder lesson."""
 
 
 def train_tokenizer(path: Path, seed: int) -> Tokenizer:
@@ -72,8 +72,8 @@ class Sequencer:
     def turn(self, row: Row, question: str, answer: str) -> Row:
         """Appends a question, a newline, its answer; the end of the answer predicts eos."""
         told = self.ids("\n" + answer)
-        weight = ANSWER_WEIGHT if len(told) < 6 else 1.0
-        return row.add(self.ids(question), CONTEXT_WEIGHT).add(told, weight).close(self.eos)
+        row.add(self.ids(question), CONTEXT_WEIGHT).add(told[:2], ANSWER_WEIGHT)
+        return row.add(told[2:], ANSWER_WEIGHT if len(told) < 6 else 1.0).close(self.eos)
 
     def picture(self, scene: Scene) -> list[int]:
         """A picture as text: its canonical description between boi and eoi."""

@@ -3,7 +3,9 @@ separated. Three networks start from the same Llama and take the same steps on p
 
 - deep: an attention and a feed-forward network of their own for images, the Llama frozen (LMFusion);
 - shallow: a feed-forward network of their own, the Llama's attention shared and frozen;
-- dense: the Llama itself, trained on (Transfusion from a pre-trained Llama).
+- dense: the Llama's own layers, trained on (Transfusion from a pre-trained Llama, whose embeddings and head stay).
+
+Half of the heads start from small queries in the deep one only, as in the recipe: the others share the Llama's.
 
     python -m llamafusion.findings --runs runs/llamafusion --steps 1500 ../models/llamafusion-shapes
 
@@ -16,28 +18,35 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
 from llamafusion.documents import Sequencer
-from llamafusion.image import DRAWN_COUNTS, Batch, Trainer, by_count, pick, train_step
+from llamafusion.image import DRAWN_COUNTS, Batch, Trainer, pick, train_step
 from llamafusion.network import ImageModel, LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
+from llamafusion.sample import Sampler
 from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
 from recipe.llama import build_text_model
 from recipe.export import write_findings
 from recipe.plot import write_bars
+from recipe.pool import by_count
 from recipe.run import Average, Run, averaged, begin, join_processes, meet, process_number, set_rate, stage_parser
+from recipe.vae import finished_vae
+from shapes import benchmark
 
 SEPARATIONS = ("deep", "shallow", "dense")
 RATE = 1e-3
 DOCUMENTS = 200
 BATCHES = 20
-"""Batches of pictures that measure the noise loss and the answers."""
+"""Batches of training pictures that measure the noise loss."""
+SCENES = 100
+"""Validation scenes that are asked about."""
 
 
 def separated(separation: str, text: LlamaForCausalLM) -> tuple[LlamaFusion, ImageModel]:
@@ -73,7 +82,7 @@ def some_documents(sequencer: Sequencer) -> list[list[int]]:
 
 def measure(separation: str, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
     """Trains a network: the losses of text before and after, whether its logits stayed the same, the noise loss and the share of
-    right words in answers about pictures."""
+    right answers about pictures."""
     folder = runs / "findings" / separation
     if (folder / "result.json").exists():
         return json.loads((folder / "result.json").read_text())
@@ -86,7 +95,7 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> di
     optimizer = torch.optim.AdamW([p for p in trained.parameters() if p.requires_grad], lr=RATE, betas=(0.9, 0.98), fused=True)
     run = Run(folder, {"image": trained, "average": average.module}, optimizer)
     pool, _ = Pool.load(runs / "pool")
-    trainer, groups = Trainer(network, sequencer, pool, latent_scale(pool.latents), device), by_count(pool)
+    trainer, groups = Trainer(network, sequencer, pool, latent_scale(pool.latents), device), by_count(pool.scenes, list(range(len(pool.scenes))))
     while run.step < steps:
         rng = random.Random(f"findings {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
@@ -97,19 +106,21 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> di
     meet()
     if process_number() == 0:
         trained.load_state_dict(averaged(folder))
-        network.cpu()
-        after = text_logits(network, documents)
         rng = random.Random("findings pictures")
         torch.manual_seed(0)
         with torch.no_grad():
             noise = [trainer.draw_loss(pick(groups, 24, DRAWN_COUNTS, 4, rng), rng, 4).item() for _ in range(BATCHES)]
-            right = [trainer.ask_loss(pick(groups, 28, DRAWN_COUNTS, 4, rng), rng, 4)[2][0] for _ in range(BATCHES)]
+        network.cpu().eval()
+        after = text_logits(network, documents)
+        sampler = Sampler(network, sequencer, finished_vae(runs / "vae"), trainer.scale)
+        cases = benchmark.Cases.make(SCENES, "validation")
+        tally = benchmark.run(cases, None, lambda pictures, asked: sampler.answer(np.stack(pictures), asked), None)
         result = {
             "before": text_loss(before, documents),
             "after": text_loss(after, documents),
             "same": all(torch.equal(a, b) for a, b in zip(before, after)),
             "noise": sum(noise) / BATCHES,
-            "right": sum(right) / BATCHES,
+            "right": tally.share(f"{benchmark.ANSWERS}: all"),
         }
         (folder / "result.json").write_text(json.dumps(result))
     meet()
@@ -130,7 +141,7 @@ def unchanged(runs: Path, target: Path) -> int:
 
 def table(results: dict[str, dict[str, float]], same: int, steps: int) -> str:
     lines = [
-        f"| after {steps:,} steps on pictures | text loss before | after | logits of text | noise loss | words right in answers |",
+        f"| after {steps:,} steps on pictures | text loss before | after | logits of text | noise loss | answers right |",
         "| --- | ---: | ---: | --- | ---: | ---: |",
     ]
     for name, result in results.items():
@@ -149,9 +160,9 @@ def main() -> None:
     results = {name: measure(name, arguments.runs, arguments.steps, arguments.device) for name in SEPARATIONS}
     if process_number() == 0:
         write_findings(arguments.target, table(results, unchanged(arguments.runs, arguments.target), arguments.steps))
-        lost = [1 - result["before"] / result["after"] for result in results.values()]
+        lost = [result["after"] / result["before"] - 1 for result in results.values()]
         right = [result["right"] for result in results.values()]
-        write_bars(arguments.target / "findings.png", list(results), {"text forgotten": lost, "words right in answers": right})
+        write_bars(arguments.target / "findings.png", list(results), {"rise of the text loss": lost, "answers right": right})
 
 
 if __name__ == "__main__":

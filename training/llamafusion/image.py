@@ -19,7 +19,8 @@ from recipe.autoencoder import latent_scale
 from recipe.context import Context
 from recipe.mastery import Mastery
 from recipe.noise import noise_weights, object_weights
-from recipe.rows import Row, by_length, padded, padded_ids
+from recipe.pool import by_count
+from recipe.rows import Row, padded_ids, parted
 from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, edits, questions
 from shapes.world import Scene
@@ -156,18 +157,18 @@ class Trainer:
 
     def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float]:
         """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
-        told, order = [], []
-        for part in by_length(rows, variants, 2 if variants > 1 else 1):
-            ids, targets, weights = (tensor.to(self.device) for tensor in padded(part))
+        order, batches = parted(rows, variants, 2 if variants > 1 else 1, self.device)
+        told = []
+        for ids, targets, weights, owners in batches:
             hidden, _ = self.network.text(ids.unflatten(0, (len(rows) // variants, -1)), context)
             kept = weights >= 1
-            told.append((hidden.flatten(0, 1)[kept], targets[kept], kept.nonzero()[:, 0] + len(order)))
-            order += part
-        hidden, targets, owners = (torch.cat(tensors) for tensors in zip(*told))
+            told.append((hidden.flatten(0, 1)[kept], targets[kept], weights[kept], owners[kept]))
+        hidden, targets, weights, owners = (torch.cat(tensors) for tensors in zip(*told))
         logits = self.network.lm_head(hidden).float()
         right = logits.detach().argmax(-1) == targets
         self.mastery.record(order, set(owners[~right].tolist()))
-        return F.cross_entropy(logits, targets), right.float().mean().item()
+        loss = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
+        return loss, right.float().mean().item()
 
     def edit_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
         """Edit: the noise loss of the changed picture after `bos boi [source] eoi instruction boi`."""
@@ -194,13 +195,6 @@ def pick(
     """Random indices of scenes with at most `most` objects, as many as one of `objects`."""
     counts = [n for n in objects if n <= most]
     return [rng.choice(scenes_by_count[rng.choice(counts)]) for _ in range(count)]
-
-
-def by_count(pool: Pool) -> dict[int, list[int]]:
-    groups: dict[int, list[int]] = {n: [] for n in (1, 2, 3, 4)}
-    for i, scene in enumerate(pool.scenes):
-        groups[len(scene.things)].append(i)
-    return groups
 
 
 def train_step(
@@ -230,7 +224,7 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
     run = Run(runs / "image", {"image": trained, "average": average.module}, optimizer)
     pool, shards = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
-    groups = by_count(pool)
+    groups = by_count(pool.scenes, list(range(len(pool.scenes))))
     torch.manual_seed(seed + run.step + 7919 * process_number())
     while run.step < steps:
         rng = random.Random(f"image {seed} {run.step} {process_number()}")
@@ -242,7 +236,7 @@ def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, se
             more, shards = Pool.load(runs / "pool", shards)
             if more.scenes:
                 pool.extend(more)
-                groups = by_count(pool)
+                groups = by_count(pool.scenes, list(range(len(pool.scenes))))
     run.save()
 
 

@@ -16,7 +16,7 @@ from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
 from recipe.mastery import Mastery
-from recipe.rows import Row, by_length, padded, padded_ids
+from recipe.rows import Row, padded, padded_ids, parted
 from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
 from shapes import captions, edits
 
@@ -58,8 +58,7 @@ def inventory_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most:
     for number in range(scenes):
         scene = some_scene(rng, most)
         if number % 2 == 0:
-            kind = mastery.focus.split(":")[0] if number % 4 == 0 else ""
-            change = edits.edit(scene, rng, kind if kind in edits.KINDS else None, part="train")
+            change = edits.edit(scene, rng, mastery.task(edits.KINDS) if number % 4 == 0 else None, part="train")
             asked = [*sequencer.stand_in(scene, rng), *sequencer.ids(change.instruction)]
             told = mastery.entries(change.result, rng, DRILLS, change.kind, scene)
         else:
@@ -77,22 +76,21 @@ def drill_loss(
     contexts, rows = drill
     ids, real = padded_ids(contexts, device)
     _, context = network.text(ids[:, None], None, real)
-    words, ends, order = [], [], []
-    for part in by_length(rows, DRILLS, 4):
-        ids, targets, weights = (tensor.to(device) for tensor in padded(part))
+    order, batches = parted(rows, DRILLS, 4, device)
+    words, ends = [], []
+    for ids, targets, weights, owners in batches:
         hidden = network.text(ids.unflatten(0, (len(contexts), -1)), context)[0].flatten(0, 1)
         kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
         easy = (weights >= 1) & ~kept
-        words.append((hidden[kept], targets[kept], kept.nonzero()[:, 0] + len(order)))
+        words.append((hidden[kept], targets[kept], weights[kept], owners[kept]))
         ends.append((hidden[easy], targets[easy]))
-        order += part
-    hidden, targets, owners = (torch.cat(tensors) for tensors in zip(*words))
+    hidden, targets, weights, owners = (torch.cat(tensors) for tensors in zip(*words))
     logits = network.lm_head(hidden).float()
     hits = logits.detach().argmax(-1) == targets
     mastery.record(order, set(owners[~hits].tolist()))
-    right = hits.float().mean().item()
+    told = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
     hidden, others = (torch.cat(tensors) for tensors in zip(*ends))
-    return F.cross_entropy(logits, targets) + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), right
+    return told + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), hits.float().mean().item()
 
 
 def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device) -> None:

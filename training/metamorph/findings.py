@@ -3,8 +3,8 @@ understanding data beside them, and whether what was only ever read comes out in
 
     python -m metamorph.findings --runs runs/metamorph --steps 800 ../models/metamorph-shapes
 
-goes on where it stopped and writes findings.md and findings.png, and the table into the model card. Drawings are judged by what the tower's readers find in their visual
-tokens, so that no visualizer comes between.
+goes on where it stopped and writes findings.md and findings.png, and the table into the model card. Drawings are judged by what the
+tower's readers find in their visual tokens, so that no visualizer comes between.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ VISION_WEIGHT = 3.0
 """Weight of the cosine loss (`vision_coef`; the paper takes 1 with a Llama that can already read)."""
 
 OBJECT_WEIGHT = 6.0
-"""How much more the visual token of an object counts than that of an empty cell: most cells are empty, and easy."""
+"""Added to the weight, 1, of the visual token of an object: most cells are empty, and easy."""
 
 CHANGED_WEIGHT = 6.0
-"""How much more a visual token counts that differs from the picture read last: the others are only copied."""
+"""Added to the weight of a visual token that differs from the picture read last: the others are only copied."""
 
 TOKEN_NOISE = 0.6
 """Most noise, relative to their length, on the visual tokens of answers that are read."""
@@ -77,16 +77,20 @@ class Trainer:
         embedded = self.network.embed(batch, tokens.flatten(0, 1))
         _, context = self.network.walk(embedded[:, None], None, batch.real)
         losses, weights, hits = [], [], []
+        order: list[Lesson] = []
+        wrong: set[int] = set()
         variants = len(asked) // len(beginnings)
         for part in by_length(asked, variants, 2):
             batch, _ = self.batch(part)
             embedded = self.network.embed(batch, torch.empty(0)).unflatten(0, (len(beginnings), -1))
             hidden, _ = self.network.walk(embedded, context)
             loss, right, owners = self.told(hidden.flatten(0, 1), batch)
-            self.teacher.answers.record(part, set(owners[~right].tolist()))
+            wrong |= {len(order) + owner for owner in owners[~right].tolist()}
+            order += part
             losses.append(loss)
             weights.append(batch.weights.sum())
             hits.append(right)
+        self.teacher.answers.record(order, wrong)
         shares = torch.stack(weights) / sum(weights)
         return (torch.stack(losses) * shares).sum(), torch.cat(hits).float().mean()
 

@@ -8,7 +8,7 @@ serves several noise levels.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -85,9 +85,9 @@ class Trainer:
         ]
 
     def edit(self, rng: random.Random) -> Task:
-        """An edit whose result stands in the pool, in other words each time."""
+        """An edit whose result stands in the pool, worded anew each time."""
         before, after = rng.choice(self.pool.edits)
-        return Task((before,), edits.instruction(before, after, rng), after)
+        return Task((before,), edits.instruction(before, after, rng), after, edits.kind_of(before, after))
 
     def pair(self, rng: random.Random) -> Task:
         """A pair whose result stands in the pool: one object, or two together."""
@@ -108,7 +108,7 @@ class Trainer:
             if pixels is not None and is_null:
                 pixels[first : first + count] = -1.0
             is_blind = is_null or (count == 2 and rng.random() < BLIND_SHARE)
-            told.append(Task(task.pictures, "" if is_blind else task.text, task.target))
+            told.append(replace(task, text="" if is_blind else task.text))
             first += count
         return self.mllm.prompts(self.chat, told, pixels)
 

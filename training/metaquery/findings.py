@@ -67,7 +67,7 @@ VARIANTS = (
 
 def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
     """Trains a variant and draws with it: shares of right pictures of one object and of two or three, and the noise loss on
-    validation captions."""
+    captions."""
     folder = runs / "findings" / variant.name.replace(" ", "-").replace(",", "")
     if (folder / "result.json").exists():
         return json.loads((folder / "result.json").read_text())
@@ -76,12 +76,15 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> d
     pool = Pool.load(runs / "pictures", KIND)
     trainer = Trainer(painter, mllm.to(device), chat, pool, device)
     train(folder, painter, trainer, steps, 0, RATE, 0)
+    meet()
     painter.load_state_dict(averaged(folder))
     if process_number() == 0:
         with torch.no_grad():
             rng = random.Random("findings")
             torch.manual_seed(0)
             losses = [trainer.loss(trainer.wanted(rng, 4, PRETRAINING), PRETRAINING.draws, rng).item() for _ in range(20)]
+        painter.cpu()
+        mllm.cpu()
         sampler = Sampler(mllm, chat, painter.queries, painter.decoder, dcae.finished_dcae(runs / "dcae"), pool.scale())
         cases = benchmark.Cases.make(SCENES, "validation")
         tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE, 1.5).draw, None, None)
@@ -93,7 +96,7 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> d
 
 
 def table(results: dict[str, dict[str, float]], steps: int) -> str:
-    lines = [f"| after {steps:,} steps on captions | one object | two or three | noise loss |", "| --- | ---: | ---: | ---: |"]
+    lines = [f"| Sana, after {steps:,} steps on captions | one object | two or three | noise loss |", "| --- | ---: | ---: | ---: |"]
     for name, result in results.items():
         lines.append(f"| {name} | {result['one']:.0%} | {result['several']:.0%} | {result['loss']:.3f} |")
     return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from llamafusion import documents
 from llamafusion.text import finished_text_model
 from metaquery import tasks
-from metaquery.chat import END_WEIGHT, LONG_WEIGHT, Chat
+from metaquery.chat import END_WEIGHT, Chat
 from metaquery.network import Mllm, build_mllm, task_pixels
 from metaquery.tasks import Task
 from metaquery.tokenizer import END_OF_TEXT, TURN_END, TURN_START
@@ -26,9 +26,9 @@ from metaquery.tower import finished_tower, pixels_of
 from recipe import llama
 from recipe.context import Context
 from recipe.mastery import Mastery
-from recipe.rows import Row, by_length, padded, scored
+from recipe.rows import Row, padded, parted, scored
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
-from shapes import captions, frames, knowledge, questions
+from shapes import captions, edits, frames, knowledge, questions
 from shapes.world import Scene
 
 
@@ -88,7 +88,7 @@ class Teacher:
             *(tasks.caption(tasks.some_scene(rng, most), rng) for _ in range(mix.captions)),
             *(tasks.copy(tasks.some_scene(rng, most)) for _ in range(mix.copies)),
             *(tasks.edit(tasks.some_scene(rng, most), rng) for _ in range(mix.edits - mix.edits // 3)),
-            *(tasks.edit(tasks.some_scene(rng, most), rng, self.listed.focus) for _ in range(mix.edits // 3)),
+            *(tasks.edit(tasks.some_scene(rng, most), rng, self.listed.task(edits.KINDS)) for _ in range(mix.edits // 3)),
             *(tasks.pair(rng) for _ in range(mix.pairs)),
         ]
 
@@ -106,14 +106,12 @@ class Teacher:
         self, context: Context, rows: list[Row], variants: int, mastery: Mastery
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of rows after a context that `variants` of them share, and the share of right words."""
-        parts, order = [], []
-        for part in by_length(rows, variants, 2):
-            ids, targets, weights = (tensor.to(self.device) for tensor in padded(part))
+        order, batches = parted(rows, variants, 2, self.device)
+        parts = []
+        for ids, *others in batches:
             embedded = self.mllm.embed(ids).unflatten(0, (len(rows) // variants, -1))
             hidden = self.mllm.walk(embedded, context)[0].flatten(0, 1)
-            owners = torch.arange(len(order), len(order) + len(part), device=self.device)[:, None].expand_as(ids)
-            parts.append((hidden.flatten(0, 1), targets.flatten(), weights.flatten(), owners.flatten()))
-            order += part
+            parts.append((hidden.flatten(0, 1), *(tensor.flatten() for tensor in others)))
         hidden, targets, weights, owners = (torch.cat(tensors) for tensors in zip(*parts))
         loss, right, places = self.words(hidden, targets, weights)
         mastery.record(order, set(owners[places[~right]].tolist()))
@@ -127,7 +125,7 @@ class Teacher:
         hidden, targets, weights = hidden[kept], targets[kept], weights[kept]
         logits = self.mllm.lm_head(hidden).float()
         losses = F.cross_entropy(logits, targets, reduction="none")
-        counted = weights > max(END_WEIGHT, LONG_WEIGHT)
+        counted = weights > END_WEIGHT
         right = (logits.detach().argmax(-1) == targets)[counted]
         return (losses * weights).sum() / weights.sum(), right, kept[counted]
 

@@ -85,7 +85,7 @@ def story(number: int, seed: int, size: int) -> Story:
     scenes = [world.random_scene(rng, part="train") for _ in range(size)]
     changes = [(scene, edits.edit(scene, rng, part="train").result) for scene in scenes]
     made = [pairs.pair(rng, "both", "train") for _ in range(size // 4)]
-    both = [Task(pair.scenes, pair.instruction, pair.result) for pair in made]
+    both = [Task(pair.scenes, pair.instruction, pair.result, f"pair {pair.kind}") for pair in made]
     return [*scenes, *(after for _, after in changes), *(task.target for task in both)], size, changes, both
 
 

@@ -23,18 +23,19 @@ class Task:
     pictures: tuple[Scene, ...]
     text: str
     target: Scene
-    kind: str = "caption"
+    kind: str
+    """`caption`, `copy`, a kind of edit, or `pair` and a kind of pair."""
 
     @property
     def before(self) -> Scene | None:
-        """The picture that an edit changes."""
+        """The picture that an edit changes or a copy repeats."""
         return self.pictures[0] if len(self.pictures) == 1 else None
 
 
 def caption(scene: Scene, rng: random.Random) -> Task:
     """Text to image."""
     maker = captions.full_caption if rng.random() < 0.85 else captions.open_caption
-    return Task((), maker(scene, rng), scene)
+    return Task((), maker(scene, rng), scene, "caption")
 
 
 def copy(scene: Scene) -> Task:
@@ -42,10 +43,9 @@ def copy(scene: Scene) -> Task:
     return Task((scene,), "", scene, "copy")
 
 
-def edit(scene: Scene, rng: random.Random, skill: str = "") -> Task:
-    """An edit whose result is not held out, of the kind that a skill ("recolor: color changed") belongs to if it is one of edits."""
-    kind = skill.split(":")[0]
-    change = edits.edit(scene, rng, kind if kind in edits.KINDS else None, part="train")
+def edit(scene: Scene, rng: random.Random, kind: str | None = None) -> Task:
+    """An edit whose result is not held out, of the given kind if the scene allows it."""
+    change = edits.edit(scene, rng, kind, part="train")
     return Task((scene,), change.instruction, change.result, change.kind)
 
 

@@ -1,8 +1,7 @@
 """What a language model still gets wrong, and lessons chosen by it.
 
 To find one attribute by another ("the color of the star") is a skill for each pair of attributes, and each comes suddenly, out of
-a long time at chance: after 3,000 steps of lessons drawn evenly, one model named shapes by color in every scene of two objects, and
-colors by shape in half of them. Lessons in what fails end that time.
+a long time at chance. Lessons in what fails end that time; README.md tells how soon.
 """
 
 from __future__ import annotations
@@ -48,6 +47,11 @@ class Mastery:
         """The share of wrong answers of the skill that fails most."""
         return max(self.failing.values(), default=1.0)
 
+    def task(self, kinds: tuple[str, ...]) -> str | None:
+        """The task that the skill in focus is of ("recolor: color changed"), if it is one of some kinds."""
+        kind = self.focus.split(":")[0]
+        return kind if kind in kinds else None
+
     def questions(self, scene: Scene, rng: random.Random, count: int) -> list[Question]:
         """Questions about a scene that have short answers."""
         kinds = rng.choices(questions.DRILLED_KINDS, k=CHOICES * count)
@@ -62,18 +66,21 @@ class Mastery:
     def choose(
         self, lessons: list[Lesson], rng: random.Random, count: int, skill: Callable[[Lesson], str] = attrgetter("skill")
     ) -> list[Lesson]:
-        """Some of the lessons: up to half of them in the focus, the others the sooner the more their skill fails; one never
-        tried counts as failing half of the time."""
+        """Some of the lessons: about half of them in the focus, as far as there are any, the others the sooner the more their
+        skill fails; one never tried counts as failing half of the time."""
         skills = [skill(lesson) for lesson in lessons]
-        focused = [number for number, name in enumerate(skills) if name == self.focus][: count // 2]
+        focused = [number for number, name in enumerate(skills) if name == self.focus]
         others = [number for number, name in enumerate(skills) if name != self.focus]
         ranks = {number: rng.random() ** (1 / max(self.failing.get(skills[number], 0.5), LEAST)) for number in others}
         others.sort(key=ranks.__getitem__, reverse=True)
-        return [lessons[number] for number in [*focused, *others[: count - len(focused)]]]
+        half = (count + rng.randrange(2)) // 2
+        return [lessons[number] for number in [*focused[:half], *others, *focused[half:]][:count]]
 
     def record(self, rows: list[Row], wrong: set[int]) -> None:
-        """Takes the answers of rows that have a skill into account; `wrong` are the numbers of those that are not right to the
-        last word."""
+        """Takes the answers of rows that have a skill into account, if any has; `wrong` are the numbers of those that are not right
+        to the last word."""
+        if not any(row.skill for row in rows):
+            return
         for number, row in enumerate(rows):
             if row.skill:
                 before = self.failing.get(row.skill, 0.5)

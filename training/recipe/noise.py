@@ -22,7 +22,7 @@ def noise_weights(kept: torch.Tensor) -> torch.Tensor:
 
 
 OBJECT_WEIGHT = 3.0
-"""How much more an error at an object counts than one on the plain ground, which most of a picture is."""
+"""Added to the weight, 1, of an error at an object: most of a picture is plain ground."""
 
 
 def object_weights(scenes: list[Scene], side: int, device: torch.device) -> torch.Tensor:

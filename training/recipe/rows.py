@@ -72,6 +72,22 @@ def padded(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return ids, targets, weights
 
 
+Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+"""Ids, targets and weights of rows, and the number of the row that each token is of. Each [rows, length]"""
+
+
+def parted(rows: list[Row], variants: int, parts: int, device: torch.device) -> tuple[list[Row], list[Part]]:
+    """The `variants` rows of each context in batches by length, and all rows in the order in which the batches number them."""
+    order: list[Row] = []
+    batches: list[Part] = []
+    for part in by_length(rows, variants, parts):
+        ids, targets, weights = (tensor.to(device) for tensor in padded(part))
+        numbers = torch.arange(len(order), len(order) + len(part), device=device)[:, None].expand_as(ids)
+        batches.append((ids, targets, weights, numbers))
+        order += part
+    return order, batches
+
+
 def by_length(rows: list[Row], variants: int, parts: int) -> list[list[Row]]:
     """The `variants` rows of each context as `parts` batches, the short rows in the first: most of a batch of rows of
     all lengths would be padding."""

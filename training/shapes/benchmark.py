@@ -199,6 +199,7 @@ BARS = {
     f"{SEVERAL}: all": 0.70,
     **{f"{ANSWERS}: {kind}": 0.95 for kind in questions.KINDS},
     f"{ANSWERS}: all": 0.97,
+    f"{STRANGERS}: all": 0.95,
     f"{EDITS}: all": 0.80,
 }
 """Shares that an embedded model is to reach."""

@@ -20,11 +20,12 @@ class Entry:
 def entries(
     scene: Scene, rng: random.Random, count: int, task: str = "caption", before: Scene | None = None
 ) -> list[Entry]:
-    """Random entries of the inventory of a scene that a task asks for. Most are about objects, as most cells are empty; an attribute of a single cell is
-    what one token of a picture, or one query, can hold. If it is to
-    be made of another one, half are about what changes."""
+    """Random entries of the inventory of a scene that a task asks for. Most are about objects, as most cells are empty; an attribute
+    of a single cell is what one token of a picture, or one query, can hold. If it is made of another scene, half are about
+    what changes; a task's cells that do not are `kept` or `empty`."""
     things, old = ({thing.place: thing for thing in s.things} for s in (scene, before or scene))
     changed = [place for place in PLACES if things.get(place) != old.get(place)]
+    grounds = 0.5 if before and before.ground != scene.ground else 0.1
     told = []
     for _ in range(count):
         style = rng.random()
@@ -33,9 +34,9 @@ def entries(
             place = rng.choice(changed)
         thing = things.get(place)
         state = "changed" if place in changed else "kept" if thing else "empty"
-        if style < 0.1:
+        if style < grounds:
             told.append(Entry("background", scene.ground, f"{task}: ground"))
-        elif style < 0.25:
+        elif style < grounds + 0.15:
             told.append(Entry(place, _look(thing), f"{task}: look {state}"))
         else:
             attribute = rng.choice(("shape", "color", "size"))

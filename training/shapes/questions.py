@@ -380,7 +380,7 @@ def _description(scene: Scene, rng: random.Random, wording: Wording) -> Asked | 
 
 def _stranger(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     """A question like the others, in which a word that this world has no thing for takes a shape's place."""
-    kind = rng.choice(("color", "shape", "count", "place", "size", "existence", "comparison", "relation"))
+    kind = rng.choice(("color", "count", "place", "size", "existence", "comparison", "relation"))
     asked = _MAKERS[kind](scene, rng, wording)
     text = asked and estranged(asked[0], rng, wording.held_out)
     return (text, REPLY, f"in a question for {kind}") if text else None

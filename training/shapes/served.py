@@ -105,18 +105,25 @@ def _from_data_uri(uri: str) -> np.ndarray:
 
 
 class _Progress:
-    """One line on standard error that counts up."""
+    """One line on standard error that counts up, and the time that it took."""
 
-    def __init__(self, name: str, total: int) -> None:
-        self.name, self.total, self.done, self.started = name, total, 0, time.time()
+    def __init__(self, name: str) -> None:
+        self.name, self.total, self.done = name, 0, 0
+        self._spent, self._since = 0.0, time.time()
 
     @property
     def seconds(self) -> float:
         """Mean seconds of what is done."""
-        return (time.time() - self.started) / max(1, self.done)
+        return self._spent / max(1, self.done)
+
+    def more(self, count: int) -> None:
+        """Starts the clock for so many more."""
+        self.total += count
+        self._since = time.time()
 
     def step(self) -> None:
         self.done += 1
+        self._spent, self._since = self._spent + time.time() - self._since, time.time()
         end = "\n" if self.done == self.total else ""
         if sys.stderr.isatty() or end:
             print(f"\r{self.name}: {self.done}/{self.total}, {self.seconds:.2f} s each", end=end, file=sys.stderr, flush=True)
@@ -137,16 +144,16 @@ TASKS_OF = {
 
 def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: dict[str, object]) -> benchmark.Tally:
     """Scores the tasks (some of `TASKS`); seeds are the numbers of the cases."""
-    clock: dict[str, float] = {}
+    clocks: dict[str, _Progress] = {}
 
     def replies(name: str, ask: Callable[..., Reply], *arguments: list) -> list[Reply]:
-        """The replies to requests one after the other, and the mean seconds of one."""
-        progress = _Progress(name, len(arguments[0]))
+        """The replies to requests one after the other."""
+        progress = clocks.setdefault(name, _Progress(name))
+        progress.more(len(arguments[0]))
         found = []
         for row in zip(*arguments):
             found.append(ask(*row))
             progress.step()
-        clock.setdefault(name, progress.seconds)
         return found
 
     def draw(prompts: list[str]) -> list[np.ndarray]:
@@ -181,7 +188,7 @@ def score(server: Server, cases: benchmark.Cases, tasks: list[str], settings: di
 
     makers = (draw, answer, change, think, follow, copy, combine)
     tally = benchmark.run(cases, *(maker if task in tasks else None for task, maker in zip(TASKS, makers)))
-    tally.seconds = clock
+    tally.seconds = {name: progress.seconds for name, progress in clocks.items()}
     return tally
 
 
@@ -222,9 +229,14 @@ def main() -> None:
     if low:
         print("\nbelow the bar:\n" + "\n".join(low), file=sys.stderr)
     least = {f"{benchmark.SINGLE}: all": arguments.least_drawn or 0, f"{benchmark.ANSWERS}: all": arguments.least_answered or 0}
-    broken = any(name in tally.asked and tally.share(name) < share for tally in tallies.values() for name, share in least.items())
+    broken = [
+        f"{model}: {name} {tally.share(name):.1%} < {share:.1%}"
+        for model, tally in tallies.items()
+        for name, share in least.items()
+        if name in tally.asked and tally.share(name) < share
+    ]
     if broken or (arguments.strict and low):
-        sys.exit(1)
+        sys.exit("score: too low: " + ", ".join(broken or low))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import string
 
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six")
 
@@ -64,7 +65,7 @@ def typed(text: str, rng: random.Random, mark: str = ".") -> str:
     elif style < 0.40:
         text = text.upper()
     elif style < 0.43:
-        text = text.title()
+        text = string.capwords(text)
     if rng.random() < (0.7 if mark == "?" else 0.35):
         text += mark
     return text

@@ -36,11 +36,25 @@ class MasteryTests(unittest.TestCase):
         self.assertGreater(len(self.skills()), 20)
 
     def test_a_failing_skill_comes_into_focus(self) -> None:
-        self.learn("place by color", 4 * TERM)
+        focused = set()
+        for _ in range(12):
+            self.learn("place by color", TERM)
+            focused.add(self.mastery.focus)
+        self.assertIn("place by color", focused)
+        self.assertGreater(self.mastery.worst, 0.9)
+
+    def test_half_of_the_lessons_are_in_the_focus(self) -> None:
         self.mastery.focus = "place by color"
         asked = self.skills()
         self.assertGreater(asked["place by color"], 0.4 * asked.total())
-        self.assertGreater(self.mastery.worst, 0.9)
+        self.assertLess(asked["place by color"], 0.6 * asked.total())
+
+    def test_one_lesson_alone_is_sometimes_in_the_focus(self) -> None:
+        self.mastery.focus = "add"
+        for offered, share in ((["add"] * 6, 1.0), (["add", *["move"] * 5], 0.5), (["move"] * 6, 0.0)):
+            taken = [self.mastery.choose(offered, self.rng, 1, str) for _ in range(400)]
+            self.assertTrue(all(len(lessons) == 1 for lessons in taken))
+            self.assertAlmostEqual(sum(lessons == ["add"] for lessons in taken) / 400, share, delta=0.1)
 
     def test_entries_come_from_what_the_task_changes(self) -> None:
         after = Scene.of("gray", [SCENE.things[0]])
@@ -52,6 +66,9 @@ class MasteryTests(unittest.TestCase):
     def test_rows_without_a_skill_do_not_count(self) -> None:
         self.mastery.record([Row(), Row("size by shape")], {0})
         self.assertEqual(set(self.mastery.failing), {"size by shape"})
+        for _ in range(2 * TERM):
+            self.mastery.record([Row()], {0})
+        self.assertEqual(self.mastery.focus, "")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ class GoldenTests(Checks):
 
     def test_queries_and_connector_equal_the_reference(self) -> None:
         golden = expected("t2i")
-        context = self.mllm.prompts(self.chat, [Task((), text, Scene("gray", ())) for text in ("", case("t2i")["caption"])], None)
+        context = self.mllm.prompts(self.chat, [Task((), text, Scene("gray", ()), "caption") for text in ("", case("t2i")["caption"])], None)
         hidden = self.queries.hidden(self.mllm, context)
         self.assert_close(hidden, golden["query_hidden"])
         connector = self.queries.connector
