@@ -49,9 +49,10 @@ def write_card(template: Path, target: Path, facts: dict[str, str]) -> None:
 
 
 def write_findings(target: Path, table: str) -> None:
-    """Writes a table of findings to a file of its own and into the model card."""
+    """Writes a table of findings to a file of its own and, above its plot, into the model card."""
     (target / "findings.md").write_text(table)
-    card, places = FINDINGS.subn(lambda _: table, (target / "README.md").read_text())
+    shown = table + "\n![The same as bars](findings.png)\n"
+    card, places = FINDINGS.subn(lambda _: shown, (target / "README.md").read_text())
     if places != 1:
         raise SystemExit(f"{target / 'README.md'} has no place for findings: export the model once more")
     (target / "README.md").write_text(card)

@@ -57,9 +57,9 @@ class Cases:
     strangers: list[QuestionCase]
 
     @staticmethod
-    def make(scenes: int, part: str = "test", seed: int = 0, questions_each: int = 3) -> Cases:
-        """`scenes` scenes to draw (half with one object, half with two or three), as many to ask about, a third each to
-        edit, to think about, to foresee, to copy, to combine, and to ask about with a word from outside the world."""
+    def make(scenes: int, part: str = "test", seed: int = 0, questions_each: int = 10) -> Cases:
+        """`scenes` scenes to draw (half with one object, half with two or three), as many to edit and to ask one question of
+        every kind about, a third each to think about, to foresee, to copy, to combine, and to ask about with a word from outside."""
         rng = random.Random(f"{part} {seed}")
         half = (scenes + 1) // 2
         single = [_drawing(random_scene(rng, 1, part), rng, i) for i in range(half)]
@@ -71,7 +71,7 @@ class Cases:
                 kind = questions.KINDS[(i * questions_each + turn) % len(questions.KINDS)]
                 asked.append(QuestionCase(scene, questions.ask(scene, rng, kind, held_out=bool((i + turn) % 2))))
         changed = []
-        for i in range((scenes + 2) // 3):
+        for i in range(scenes):
             scene = random_scene(rng, 1 + i % 3, part)
             changed.append(EditCase(scene, edits.edit(scene, rng, edits.KINDS[i % len(edits.KINDS)], held_out=bool(i % 2))))
         third = (scenes + 2) // 3
