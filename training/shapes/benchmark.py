@@ -160,7 +160,7 @@ def side_by_side(tallies: dict[str, Tally]) -> str:
         cells = [_cell(tally, name) if name in tally.asked else "" for tally in tallies.values()]
         lines.append(f"| {name} | {' | '.join(cells)} | {f'{BARS[name]:.0%}' if name in BARS else ''} |")
     for name, bar in SECONDS.items():
-        cells = [f"{tally.seconds[name]:.2f}" if name in tally.seconds else "" for tally in tallies.values()]
+        cells = [f"{tally.seconds[name]:.3f}" if name in tally.seconds else "" for tally in tallies.values()]
         if any(cells):
             lines.append(f"| seconds: {name} | {' | '.join(cells)} | {bar} |")
     return "\n".join(lines)

@@ -111,7 +111,7 @@ class ServedTests(unittest.TestCase):
         self.assertEqual(table[0], "| scored | a | b | to reach |")
         self.assertIn(f"| {SINGLE}: all | 3/3 100.0 % | 3/3 100.0 % | 90% |", table)
         self.assertIn(f"| {COPIES}: all | 2/2 100.0 % |  |  |", table)
-        self.assertRegex(table[-1], r"\| seconds: an answer \| \d\.\d\d \|  \| 0\.5 \|")
+        self.assertRegex(table[-1], r"\| seconds: an answer \| \d\.\d{3} \|  \| 0\.5 \|")
         self.assertEqual(missed(whole), [])
 
     def test_rows_below_their_bar_are_named(self) -> None:
