@@ -14,7 +14,6 @@ goes on where it stopped and writes findings.md and findings.png, and the table 
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 
@@ -32,11 +31,10 @@ from llamafusion.pool import Pool
 from llamafusion.sample import Sampler
 from llamafusion.text import finished_text_model
 from recipe.autoencoder import latent_scale
+from recipe.findings import Result, judged, known, write
 from recipe.llama import build_text_model
-from recipe.export import write_findings
-from recipe.plot import write_bars
 from recipe.pool import by_count
-from recipe.run import Average, Run, averaged, begin, join_processes, meet, process_number, set_rate, stage_parser
+from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from recipe.vae import finished_vae
 from shapes import benchmark
 
@@ -80,22 +78,23 @@ def some_documents(sequencer: Sequencer) -> list[list[int]]:
     return [sequencer.document(rng, 4).ids for _ in range(DOCUMENTS)]
 
 
-def measure(separation: str, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
+def measure(separation: str, runs: Path, steps: int, device: torch.device) -> Result:
     """Trains a network: the losses of text before and after, whether its logits stayed the same, the noise loss and the share of
     right answers about pictures."""
     folder = runs / "findings" / separation
-    if (folder / "result.json").exists():
-        return json.loads((folder / "result.json").read_text())
+    if found := known(folder):
+        return found
     text, sequencer = finished_text_model(runs / "text")
     documents = some_documents(sequencer)
     network, trained = separated(separation, text)
     before = text_logits(network, documents)
     network.to(device)
+    pool, _ = Pool.load(runs / "pool")
+    trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
+    groups = by_count(pool.scenes, list(range(len(pool.scenes))))
     average = Average(trained, 0.99)
     optimizer = torch.optim.AdamW([p for p in trained.parameters() if p.requires_grad], lr=RATE, betas=(0.9, 0.98), fused=True)
     run = Run(folder, {"image": trained, "average": average.module}, optimizer)
-    pool, _ = Pool.load(runs / "pool")
-    trainer, groups = Trainer(network, sequencer, pool, latent_scale(pool.latents), device), by_count(pool.scenes, list(range(len(pool.scenes))))
     while run.step < steps:
         rng = random.Random(f"findings {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
@@ -103,8 +102,8 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> di
         loss, values = train_step(trainer, groups, Batch(), 4, False, rng)
         run.advance(loss, trained, average, **values)
     run.save()
-    meet()
-    if process_number() == 0:
+
+    def judge() -> Result:
         trained.load_state_dict(averaged(folder))
         rng = random.Random("findings pictures")
         torch.manual_seed(0)
@@ -115,16 +114,15 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> di
         sampler = Sampler(network, sequencer, finished_vae(runs / "vae"), trainer.scale)
         cases = benchmark.Cases.make(SCENES, "validation")
         tally = benchmark.run(cases, None, lambda pictures, asked: sampler.answer(np.stack(pictures), asked), None)
-        result = {
+        return {
             "before": text_loss(before, documents),
             "after": text_loss(after, documents),
             "same": all(torch.equal(a, b) for a, b in zip(before, after)),
             "noise": sum(noise) / BATCHES,
             "right": tally.share(f"{benchmark.ANSWERS}: all"),
         }
-        (folder / "result.json").write_text(json.dumps(result))
-    meet()
-    return json.loads((folder / "result.json").read_text())
+
+    return judged(folder, judge)
 
 
 def unchanged(runs: Path, target: Path) -> int:
@@ -139,7 +137,7 @@ def unchanged(runs: Path, target: Path) -> int:
     return sum(torch.equal(*both) for both in zip(*(text_logits(network, documents) for network in networks)))
 
 
-def table(results: dict[str, dict[str, float]], same: int, steps: int) -> str:
+def table(results: dict[str, Result], same: int, steps: int) -> str:
     lines = [
         f"| after {steps:,} steps on pictures | text loss before | after | logits of text | noise loss | answers right |",
         "| --- | ---: | ---: | --- | ---: | ---: |",
@@ -159,10 +157,10 @@ def main() -> None:
     join_processes()
     results = {name: measure(name, arguments.runs, arguments.steps, arguments.device) for name in SEPARATIONS}
     if process_number() == 0:
-        write_findings(arguments.target, table(results, unchanged(arguments.runs, arguments.target), arguments.steps))
+        told = table(results, unchanged(arguments.runs, arguments.target), arguments.steps)
         lost = [result["after"] / result["before"] - 1 for result in results.values()]
         right = [result["right"] for result in results.values()]
-        write_bars(arguments.target / "findings.png", list(results), {"rise of the text loss": lost, "answers right": right})
+        write([arguments.target], told, list(results), {"rise of the text loss": lost, "answers right": right})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ tower's readers find in their visual tokens, so that no visualizer comes between
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +25,9 @@ from metamorph.sample import Sampler
 from metamorph.sequences import Chat, Lesson
 from metamorph.tower import VISUAL_TOKENS, finished_tower
 from metamorph.vpit import VISION_WEIGHT, Trainer
-from recipe.export import write_findings
-from recipe.plot import write_bars
+from recipe.findings import Result, judged, known, write
 from recipe.readers import Readers
-from recipe.run import Average, Run, averaged, begin, join_processes, meet, process_number, set_rate, stage_parser
+from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import benchmark, knowledge
 from shapes.world import PLACES, SHAPES
 
@@ -73,19 +71,19 @@ def loss(trainer: Trainer, teacher: FewSamples, variant: Variant, rng: random.Ra
     return total
 
 
-def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
+def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> Result:
     """Trains a variant and draws the validation scenes: shares of scenes of one object and of two or three that are right in
     visual tokens."""
     folder = runs / "findings" / variant.name.replace(" ", "-")
-    if (folder / "result.json").exists():
-        return json.loads((folder / "result.json").read_text())
+    if found := known(folder):
+        return found
     torch.manual_seed(0)
     chat = Chat(Tokenizer.from_file(str(runs / "tokenizer.json")), VISUAL_TOKENS)
     network = MetaMorph(pretrained_text_model(chat, *finished_text_model(runs / "text"))).to(device)
+    vision, readers = finished_tower(runs)
     average = Average(network, 0.99)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     run = Run(folder, {"network": network, "average": average.module}, optimizer)
-    vision, readers = finished_tower(runs)
     teacher = FewSamples(chat, Pool.load(runs / "pictures")[0], variant.samples)
     trainer = Trainer(network, teacher, readers.to(device), device)
     while run.step < steps:
@@ -96,15 +94,14 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> d
             total = loss(trainer, teacher, variant, rng)
         run.advance(total, network, average)
     run.save()
-    meet()
-    if process_number() == 0:
+
+    def judge() -> Result:
         network.load_state_dict(averaged(folder))
         sampler = Sampler(network.cpu().eval(), chat, vision, None, None, 1.0)
         cases = benchmark.Cases.make(SCENES, "validation")
-        result = {"one": drawn(sampler, readers.cpu(), cases.single), "several": drawn(sampler, readers.cpu(), cases.several)}
-        (folder / "result.json").write_text(json.dumps(result))
-    meet()
-    return json.loads((folder / "result.json").read_text())
+        return {"one": drawn(sampler, readers.cpu(), cases.single), "several": drawn(sampler, readers.cpu(), cases.several)}
+
+    return judged(folder, judge)
 
 
 def drawn(sampler: Sampler, readers: Readers, cases: list[benchmark.DrawingCase]) -> float:
@@ -114,7 +111,7 @@ def drawn(sampler: Sampler, readers: Readers, cases: list[benchmark.DrawingCase]
     return sum(shown) / len(shown)
 
 
-def colored(runs: Path) -> dict[str, float]:
+def colored(runs: Path) -> Result:
     """What the finished model makes of "a star the color of grass": the share of drawings with the color, for facts that came with
     pictures in training and for those that were only ever text."""
     sampler, readers = sampler_of(runs)
@@ -131,7 +128,7 @@ def colored(runs: Path) -> dict[str, float]:
     return shares
 
 
-def table(results: dict[str, dict[str, float]], shares: dict[str, float], steps: int) -> str:
+def table(results: dict[str, Result], shares: Result, steps: int) -> str:
     lines = [
         f"| after {steps:,} steps | one object | two or three | the same without understanding data | |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -152,12 +149,12 @@ def main() -> None:
     join_processes()
     results = {v.name: measure(v, arguments.runs, arguments.steps, arguments.device) for v in VARIANTS}
     if process_number() == 0:
-        write_findings(arguments.target, table(results, colored(arguments.runs), arguments.steps))
         bars = {}
         for understands, label in ((True, "with understanding"), (False, "without")):
             for key, objects in (("one", "one object"), ("several", "two or three")):
                 bars[f"{objects}, {label}"] = [results[Variant(samples, understands).name][key] for samples in SAMPLES]
-        write_bars(arguments.target / "findings.png", [f"{samples:,} samples" for samples in SAMPLES], bars)
+        told = table(results, colored(arguments.runs), arguments.steps)
+        write([arguments.target], told, [f"{samples:,} samples" for samples in SAMPLES], bars)
 
 
 if __name__ == "__main__":

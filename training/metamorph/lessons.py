@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from operator import itemgetter
 
 from metamorph.pool import Pool
 from metamorph.sequences import PLACEHOLDER, Chat, Lesson
@@ -125,20 +126,21 @@ class Teacher:
 
     def _edit(self, rng: random.Random, most: int) -> Lesson:
         scenes = self.pool.scenes
-        some = rng.choices(self.pool.edits, k=CHOICES)
-        ((source, result),) = self.changes.choose(some, rng, 1, lambda pair: edits.kind_of(*(scenes[n] for n in pair)))
+        some = [(edits.kind_of(scenes[a], scenes[b]), a, b) for a, b in rng.choices(self.pool.edits, k=CHOICES)]
+        ((kind, source, result),) = self.changes.choose(some, rng, 1, itemgetter(0))
         row = self.chat.exchange([source], edits.instruction(scenes[source], scenes[result], rng), result, "")
-        row.skill = edits.kind_of(scenes[source], scenes[result])
+        row.skill = kind
         return row
 
     def _thought(self, rng: random.Random, most: int) -> Lesson:
         while True:
             number = self.pick(rng, most)
             thoughts = [thinking.think(self.pool.scenes[number], rng, "train") for _ in range(CHOICES)]
-            for thought in self.changes.choose([t for t in thoughts if t], rng, 1, lambda t: f"think {t.question.skill}"):
+            some = [(f"think {t.question.skill}", t) for t in thoughts if t]
+            for skill, thought in self.changes.choose(some, rng, 1, itemgetter(0)):
                 part = self.pool.numbers[thought.part]
                 row = self.chat.exchange([number], thought.question.text, part, thought.question.answer)
-                row.skill = f"think {thought.question.skill}"
+                row.skill = skill
                 return row
 
     def _motion(self, rng: random.Random, most: int) -> Lesson:

@@ -9,7 +9,6 @@ goes on where it stopped and writes findings.md and findings.png, and the table 
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,8 @@ from metaquery.mllm import finished_mllm
 from metaquery.network import QUERIES
 from metaquery.pool import Pool
 from metaquery.sample import Sampler
-from recipe.export import write_findings
-from recipe.plot import write_bars
-from recipe.run import averaged, begin, join_processes, meet, process_number, stage_parser
+from recipe.findings import Result, judged, known, write
+from recipe.run import averaged, begin, join_processes, process_number, stage_parser
 from shapes import benchmark
 
 KIND, RATE, STEPS, GUIDANCE, SCENES = "sana", 1e-3, 20, 3.0, 100
@@ -65,20 +63,20 @@ VARIANTS = (
 )
 
 
-def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> dict[str, float]:
+def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> Result:
     """Trains a variant and draws with it: shares of right pictures of one object and of two or three, and the noise loss on
     captions."""
     folder = runs / "findings" / variant.name.replace(" ", "-").replace(",", "")
-    if (folder / "result.json").exists():
-        return json.loads((folder / "result.json").read_text())
+    if found := known(folder):
+        return found
     mllm, chat = finished_mllm(runs)
     painter = variant.painter(runs).to(device)
     pool = Pool.load(runs / "pictures", KIND)
     trainer = Trainer(painter, mllm.to(device), chat, pool, device)
     train(folder, painter, trainer, steps, 0, RATE, 0)
-    meet()
-    painter.load_state_dict(averaged(folder))
-    if process_number() == 0:
+
+    def judge() -> Result:
+        painter.load_state_dict(averaged(folder))
         with torch.no_grad():
             rng = random.Random("findings")
             torch.manual_seed(0)
@@ -89,13 +87,12 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> d
         cases = benchmark.Cases.make(SCENES, "validation")
         tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE, 1.5).draw, None, None)
         names = {"one": benchmark.SINGLE, "several": benchmark.SEVERAL}
-        result = {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": sum(losses) / len(losses)}
-        (folder / "result.json").write_text(json.dumps(result))
-    meet()
-    return json.loads((folder / "result.json").read_text())
+        return {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": sum(losses) / len(losses)}
+
+    return judged(folder, judge)
 
 
-def table(results: dict[str, dict[str, float]], steps: int) -> str:
+def table(results: dict[str, Result], steps: int) -> str:
     lines = [f"| Sana, after {steps:,} steps on captions | one object | two or three | noise loss |", "| --- | ---: | ---: | ---: |"]
     for name, result in results.items():
         lines.append(f"| {name} | {result['one']:.0%} | {result['several']:.0%} | {result['loss']:.3f} |")
@@ -110,9 +107,8 @@ def main() -> None:
     results = {v.name: measure(v, arguments.runs, arguments.steps, arguments.device) for v in VARIANTS}
     if process_number() == 0:
         bars = {key: [result[key] for result in results.values()] for key in ("one", "several")}
-        for target in arguments.targets:
-            write_findings(target, table(results, arguments.steps))
-            write_bars(target / "findings.png", list(results), {"one object": bars["one"], "two or three": bars["several"]})
+        shown = {"one object": bars["one"], "two or three": bars["several"]}
+        write(arguments.targets, table(results, arguments.steps), list(results), shown)
 
 
 if __name__ == "__main__":
