@@ -5,8 +5,6 @@ separated. Three networks start from the same Llama and take the same steps on p
 - shallow: a feed-forward network of their own, the Llama's attention shared and frozen;
 - dense: the Llama's own layers, trained on (Transfusion from a pre-trained Llama, whose embeddings and head stay).
 
-Half of the heads start from small queries in the deep one only, as in the recipe: the others share the Llama's.
-
     python -m llamafusion.findings --runs runs/llamafusion --steps 1500 ../models/llamafusion-shapes
 
 goes on where it stopped and writes findings.md and findings.png, and the table into the model card.
@@ -24,8 +22,8 @@ from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
 from llamafusion.documents import Sequencer
-from llamafusion.image import DRAWN_COUNTS, Batch, Trainer, pick, train_step
-from llamafusion.network import ImageModel, LlamaFusion
+from llamafusion.image import Batch, Trainer, pick, train_step
+from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
 from llamafusion.sample import Sampler
@@ -47,18 +45,18 @@ SCENES = 100
 """Validation scenes that are asked about."""
 
 
-def separated(separation: str, text: LlamaForCausalLM) -> tuple[LlamaFusion, ImageModel]:
-    """A network whose image side shares with the Llama what the separation says, and what is trained of it."""
+def separated(separation: str, text: LlamaForCausalLM) -> LlamaFusion:
+    """A network whose image side shares with the Llama what the separation says. Its image model is what is to be trained."""
     torch.manual_seed(0)
     network = LlamaFusion(text, ImageConfig())
     network.start_from_text()
-    image = network.image_model.train().requires_grad_(True)
+    image = network.image_model
     if separation == "shallow":
         for own, shared in zip(image.layers, network.model.layers):
             own.self_attn, own.input_layernorm = shared.self_attn, shared.input_layernorm
     if separation == "dense":
         image.layers, image.norm = network.model.layers.requires_grad_(True), network.model.norm.requires_grad_(True)
-    return network, image
+    return network
 
 
 @torch.no_grad()
@@ -86,20 +84,21 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> Re
         return found
     text, sequencer = finished_text_model(runs / "text")
     documents = some_documents(sequencer)
-    network, trained = separated(separation, text)
+    network = separated(separation, text)
     before = text_logits(network, documents)
     network.to(device)
     pool, _ = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
     groups = by_count(pool.scenes, list(range(len(pool.scenes))))
+    trained = trainer.trained()
     average = Average(trained, 0.99)
     optimizer = torch.optim.AdamW([p for p in trained.parameters() if p.requires_grad], lr=RATE, betas=(0.9, 0.98), fused=True)
-    run = Run(folder, {"image": trained, "average": average.module}, optimizer)
+    run = Run(folder, {"trained": trained, "average": average.module}, optimizer)
     while run.step < steps:
         rng = random.Random(f"findings {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
         set_rate(optimizer, run.step, steps, RATE)
-        loss, values = train_step(trainer, groups, Batch(), 4, False, rng)
+        loss, values = train_step(trainer, groups, run.step < steps // 3, rng)
         run.advance(loss, trained, average, **values)
     run.save()
 
@@ -107,8 +106,11 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> Re
         trained.load_state_dict(averaged(folder))
         rng = random.Random("findings pictures")
         torch.manual_seed(0)
+        noise = 0.0
         with torch.no_grad():
-            noise = [trainer.draw_loss(pick(groups, 24, DRAWN_COUNTS, 4, rng), rng, 4).item() for _ in range(BATCHES)]
+            for _ in range(BATCHES):
+                index = pick(groups, Batch.drawn, Batch.objects, rng)
+                noise += trainer.paint_loss(index, False, trainer.captioned(index, rng), Batch.draws, False)[0].item() / BATCHES
         network.cpu().eval()
         after = text_logits(network, documents)
         sampler = Sampler(network, sequencer, finished_vae(runs / "vae"), trainer.scale)
@@ -118,7 +120,7 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> Re
             "before": text_loss(before, documents),
             "after": text_loss(after, documents),
             "same": all(torch.equal(a, b) for a, b in zip(before, after)),
-            "noise": sum(noise) / BATCHES,
+            "noise": noise,
             "right": tally.share(f"{benchmark.ANSWERS}: all"),
         }
 

@@ -1,13 +1,18 @@
-"""Stage 4: the image modules, trained with the text side frozen: noise prediction and answers at once (LMFusion, section 3)."""
+"""Stage 4: the image modules, trained with the text side frozen: noise prediction and answers at once (LMFusion, section 3).
+
+Before that, and beside it, a picture's tokens learn to tell what is to be drawn, cell by cell (`Telling`).
+"""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from diffusers import DDIMScheduler
+from torch import nn
 from torch.nn import functional as F
 
 from llamafusion.documents import Sequencer
@@ -20,13 +25,17 @@ from recipe.context import Context
 from recipe.mastery import Mastery
 from recipe.noise import noise_weights, object_weights
 from recipe.pool import by_count
+from recipe.readers import Telling
 from recipe.rows import Row, padded_ids, parted
 from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, edits, questions
-from shapes.world import Scene
+from shapes.world import PLACES, Scene
 
 NOISE_WEIGHT = 1.0
 """λ of Transfusion: the noise loss beside the language loss (5 there, with plain ε weights)."""
+
+TELLING_WEIGHT = 0.3
+"""Weight of the telling losses beside the noise losses."""
 
 NOISY_TIMESTEPS = 0.35
 """Share of timesteps drawn from 750–995 instead of from all."""
@@ -36,12 +45,8 @@ CAPTION_DROPOUT = 0.1
 NOISY_PICTURES = 0.2
 """Share of pictures that are noised (t ≤ 500, with a noise loss) although a question follows; the others are clean."""
 
-
-DRAWN_COUNTS = (1, 1, 1, 2, 2, 3, 4)
-"""How many objects are in a picture to draw or to edit, each as often as it stands here."""
-
 ASKED_COUNTS = (1, 2, 3, 4)
-"""The same of pictures that are asked about."""
+"""How many objects are in a picture that is asked about, each as often as it stands here."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,49 @@ class Batch:
     drawn: int = 24
     draws: int = 4
     """Noise draws of each captioned picture."""
+    edited: int = 12
+    edit_draws: int = 2
     asked: int = 28
     questions: int = 4
-    edited: int = 0
-    edit_draws: int = 2
+    objects: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 4)
+    """How many objects are in a picture to draw or to edit, each as often as it stands here."""
+
+
+TELLING = Batch(drawn=64, draws=1, edited=24, edit_draws=1, asked=20, objects=(1, 2, 2, 3, 3, 4))
+"""A step that only tells and answers: many prompts, one draw each."""
+
+
+class Windows(nn.Module):
+    """From a picture's tokens [n, tokens, width] to the cells of the world's grid: each is read from the square of tokens that it
+    reaches into."""
+
+    def __init__(self, width: int, tokens: int) -> None:
+        super().__init__()
+        self.side = int(tokens**0.5)
+        self.window = nn.Conv2d(width, Telling.WIDTH, self.side - int(len(PLACES) ** 0.5) + 1)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        grid = tokens.transpose(1, 2).unflatten(2, (self.side, self.side))
+        return self.window(grid).flatten(2).transpose(1, 2)
 
 
 def build_scheduler() -> DDIMScheduler:
     return DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False, prediction_type="epsilon")
+
+
+class Asked(NamedTuple):
+    """What comes of questions about pictures."""
+
+    answer: torch.Tensor
+    """The language loss of the answers."""
+    noise: torch.Tensor
+    """The noise loss of the noised pictures."""
+    seen: torch.Tensor
+    """The telling loss of the pictures' tokens."""
+    right: float
+    """The share of right tokens in short answers."""
+    described: float
+    """The same in descriptions."""
 
 
 class Trainer:
@@ -75,6 +115,11 @@ class Trainer:
         self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
         self._weights = noise_weights(alphas)
         self.mastery = Mastery()
+        self.telling = Telling(Windows(network.config.hidden_size, network.image_config.tokens)).to(device)
+
+    def trained(self) -> nn.ModuleDict:
+        """What is trained: the image side, and what reads it."""
+        return nn.ModuleDict({"image": self.network.image_model, "telling": self.telling})
 
     def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
         source = self.pool.edited if edited else self.pool.latents
@@ -86,13 +131,23 @@ class Trainer:
         signal, share = (table[timesteps][..., None, None, None] for table in (self._signal, self._noise))
         return signal * clean + share * noise, noise
 
-    def noise_loss(
-        self, predicted: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor, scenes: list[Scene]
-    ) -> torch.Tensor:
-        """The error of predicted noise [rows, variants, C, S, S]; `scenes` are the rows' pictures."""
-        places = object_weights(scenes, noise.shape[-1], self.device)[:, None, None]
-        errors = ((predicted.float() - noise).square() * places).mean((2, 3, 4))
-        return (errors * self._weights[timesteps]).mean()
+    def paint_loss(
+        self, index: list[int], edited: bool, context: Context, draws: int, telling: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The noise loss of pictures to be drawn after their prompts, the telling loss of their tokens, and the share of objects
+        told right. While only telling, they are close to pure noise, and the noise loss is left out."""
+        timesteps = self.timesteps(len(index), draws)
+        if telling:
+            timesteps = 900 + timesteps // 10
+        latents, noise = self.noised(self.latents(index, edited)[:, None], timesteps)
+        states, kept, _ = self.network.image(latents, timesteps, context)
+        pictures = [(self.pool.results if edited else self.pool.scenes)[i] for i in index]
+        told, right = self.telling.loss(states.flatten(0, 1), [scene for scene in pictures for _ in range(draws)])
+        if telling:
+            return torch.zeros((), device=self.device), told, right
+        places = object_weights(pictures, noise.shape[-1], self.device)[:, None, None]
+        errors = ((self.network.noise(states, kept).float() - noise).square() * places).mean((2, 3, 4))
+        return (errors * self._weights[timesteps]).mean(), told, right
 
     def timesteps(self, rows: int, variants: int) -> torch.Tensor:
         """Random timesteps, spread evenly over each row's variants; a share of them near pure noise."""
@@ -113,8 +168,8 @@ class Trainer:
         ids, real = self.text_ids([[s.bos, *(s.ids(p) if p else []), s.boi] for p in prompts])
         return self.network.text(ids, None, real)[1]
 
-    def draw_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
-        """Text → image: the noise loss of captioned pictures."""
+    def captioned(self, index: list[int], rng: random.Random) -> Context:
+        """Text → image: `bos caption boi` of pictures, some without a caption."""
         prompts: list[str | None] = []
         for scene in (self.pool.scenes[i] for i in index):
             if rng.random() < CAPTION_DROPOUT:
@@ -122,15 +177,22 @@ class Trainer:
             else:
                 maker = captions.full_caption if rng.random() < 0.8 else captions.open_caption
                 prompts.append(maker(scene, rng))
-        timesteps = self.timesteps(len(index), draws)
-        latents, noise = self.noised(self.latents(index)[:, None], timesteps)
-        predicted, _ = self.network.image(latents, timesteps, self.prefixes(prompts))
-        assert predicted is not None
-        return self.noise_loss(predicted, noise, timesteps, [self.pool.scenes[i] for i in index])
+        return self.prefixes(prompts)
 
-    def ask_loss(self, index: list[int], rng: random.Random, variants: int) -> tuple[torch.Tensor, torch.Tensor, tuple[float, float]]:
-        """Image → text: the language loss of answers, the noise loss of the noised pictures, and the share of right tokens
-        in short answers and in descriptions."""
+    def instructed(self, index: list[int], rng: random.Random) -> Context:
+        """Edits: `bos boi [source] eoi instruction boi`, some without an instruction."""
+        s = self.sequencer
+        start = self.prefixes([None]).rows(len(index))
+        still = torch.zeros(len(index), 1, dtype=torch.long, device=self.device)
+        context = start.followed_by(self.network.image(self.latents(index)[:, None], still, start)[2])
+        kept = [rng.random() >= CAPTION_DROPOUT for _ in index]
+        changes = [(self.pool.scenes[i], self.pool.results[i]) for i in index]
+        instructions = [s.ids(edits.instruction(*change, rng)) if keep else [] for change, keep in zip(changes, kept)]
+        ids, real = self.text_ids([[s.eoi, *words, s.boi] for words in instructions])
+        return context.followed_by(self.network.text(ids, context, real)[1])
+
+    def ask_loss(self, index: list[int], rng: random.Random, variants: int) -> Asked:
+        """Image → text: questions about pictures, of which some are noised."""
         timesteps = (torch.rand(len(index), 1, device=self.device) * 500).long()
         noisy = torch.rand(len(index), 1, device=self.device) < NOISY_PICTURES
         timesteps = timesteps * noisy
@@ -138,13 +200,14 @@ class Trainer:
         latents, noise = self.noised(clean, timesteps)
         latents = torch.where(noisy[..., None, None, None], latents, clean)
         start = self.prefixes([None]).rows(len(index))
-        predicted, pictures = self.network.image(latents, timesteps, start)
-        assert predicted is not None
-        errors = (predicted.float() - noise).square().mean((2, 3, 4)) * self._weights[timesteps] * noisy
+        states, kept, pictures = self.network.image(latents, timesteps, start)
+        errors = (self.network.noise(states, kept).float() - noise).square().mean((2, 3, 4)) * self._weights[timesteps] * noisy
+        scenes = [self.pool.scenes[i] for i in index]
+        seen, _ = self.telling.loss(states.flatten(0, 1), scenes)
         context = start.followed_by(pictures)
         s = self.sequencer
         short, long = [], []
-        for row, scene in enumerate(self.pool.scenes[i] for i in index):
+        for row, scene in enumerate(scenes):
             for question in self.mastery.questions(scene, rng, variants):
                 short.append(s.turn(Row(question.skill).add([s.eoi]), question.text, question.answer))
             if row < len(index) // 4:
@@ -153,7 +216,7 @@ class Trainer:
         # Descriptions are much longer than other answers: a batch of their own spares the others the padding.
         subset = context.pick(torch.arange(len(long), device=self.device))
         losses, right = zip(self._told(context, short, variants), self._told(subset, long, 1))
-        return losses[0] + 0.5 * losses[1], errors.sum() / noisy.sum().clamp(min=1), right
+        return Asked(losses[0] + 0.5 * losses[1], errors.sum() / noisy.sum().clamp(min=1), seen, *right)
 
     def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float]:
         """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
@@ -170,68 +233,48 @@ class Trainer:
         loss = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
         return loss, right.float().mean().item()
 
-    def edit_loss(self, index: list[int], rng: random.Random, draws: int) -> torch.Tensor:
-        """Edit: the noise loss of the changed picture after `bos boi [source] eoi instruction boi`."""
-        s = self.sequencer
-        start = self.prefixes([None]).rows(len(index))
-        still = torch.zeros(len(index), 1, dtype=torch.long, device=self.device)
-        _, source = self.network.image(self.latents(index)[:, None], still, start, predict=False)
-        context = start.followed_by(source)
-        kept = [rng.random() >= CAPTION_DROPOUT for _ in index]
-        changes = [(self.pool.scenes[i], self.pool.results[i]) for i in index]
-        instructions = [s.ids(edits.instruction(*change, rng)) if keep else [] for change, keep in zip(changes, kept)]
-        ids, real = self.text_ids([[s.eoi, *words, s.boi] for words in instructions])
-        context = context.followed_by(self.network.text(ids, context, real)[1])
-        timesteps = self.timesteps(len(index), draws)
-        latents, noise = self.noised(self.latents(index, edited=True)[:, None], timesteps)
-        predicted, _ = self.network.image(latents, timesteps, context)
-        assert predicted is not None
-        return self.noise_loss(predicted, noise, timesteps, [self.pool.results[i] for i in index])
 
-
-def pick(
-    scenes_by_count: dict[int, list[int]], count: int, objects: tuple[int, ...], most: int, rng: random.Random
-) -> list[int]:
-    """Random indices of scenes with at most `most` objects, as many as one of `objects`."""
-    counts = [n for n in objects if n <= most]
-    return [rng.choice(scenes_by_count[rng.choice(counts)]) for _ in range(count)]
+def pick(scenes_by_count: dict[int, list[int]], count: int, objects: tuple[int, ...], rng: random.Random) -> list[int]:
+    """Random indices of scenes with as many objects as one of `objects`."""
+    return [rng.choice(scenes_by_count[rng.choice(objects)]) for _ in range(count)]
 
 
 def train_step(
-    trainer: Trainer, groups: dict[int, list[int]], batch: Batch, most: int, edits: bool, rng: random.Random
+    trainer: Trainer, groups: dict[int, list[int]], telling: bool, rng: random.Random
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor | float]]:
-    """The whole loss of a step on scenes of at most `most` objects, and what to log of it."""
+    """The whole loss of a step, and what to log of it."""
+    batch = TELLING if telling else Batch()
     with torch.autocast(trainer.device.type, torch.bfloat16):
-        drawn = trainer.draw_loss(pick(groups, batch.drawn, DRAWN_COUNTS, most, rng), rng, batch.draws)
-        told, noisy, right = trainer.ask_loss(pick(groups, batch.asked, ASKED_COUNTS, most, rng), rng, batch.questions)
-        loss = NOISE_WEIGHT * (drawn + 0.1 * noisy) + told
-        values = {"noise": drawn, "answer": told, "right": right[0], "described": right[1]}
-        if edits:
-            changed = trainer.edit_loss(pick(groups, batch.edited, DRAWN_COUNTS, most, rng), rng, batch.edit_draws)
-            loss = loss + NOISE_WEIGHT * 0.5 * changed
-            values["edit"] = changed
-    return loss, values
+        index = pick(groups, batch.drawn, batch.objects, rng)
+        drawn = trainer.paint_loss(index, False, trainer.captioned(index, rng), batch.draws, telling)
+        index = pick(groups, batch.edited, batch.objects, rng)
+        edited = trainer.paint_loss(index, True, trainer.instructed(index, rng), batch.edit_draws, telling)
+        asked = trainer.ask_loss(pick(groups, batch.asked, ASKED_COUNTS, rng), rng, batch.questions)
+    noise = drawn[0] + 0.5 * edited[0] + 0.1 * asked.noise
+    told = drawn[1] + edited[1] + 0.5 * asked.seen
+    loss = NOISE_WEIGHT * noise + (1.0 if telling else TELLING_WEIGHT) * told + asked.answer
+    values = {"noise": drawn[0], "edit": edited[0], "told": drawn[2], "changed": edited[2], "answer": asked.answer}
+    return loss, values | {"right": asked.right, "described": asked.described, "worst": trainer.mastery.worst}
 
 
-def train(runs: Path, steps: int, batch: Batch, edits_from: int, peak: float, seed: int, device: torch.device) -> None:
+def train(runs: Path, steps: int, telling: int, rate: float, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     text, sequencer = finished_text_model(runs / "text")
     network = LlamaFusion(text, ImageConfig()).to(device)
     network.start_from_text()
-    trained = network.image_model.train().requires_grad_(True)
-    average = Average(trained, 0.998)
-    optimizer = torch.optim.AdamW(trained.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-    run = Run(runs / "image", {"image": trained, "average": average.module}, optimizer)
     pool, shards = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
+    trained = trainer.trained()
+    average = Average(trained, 0.998)
+    optimizer = torch.optim.AdamW(trained.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    run = Run(runs / "image", {"trained": trained, "average": average.module}, optimizer)
     groups = by_count(pool.scenes, list(range(len(pool.scenes))))
     torch.manual_seed(seed + run.step + 7919 * process_number())
     while run.step < steps:
         rng = random.Random(f"image {seed} {run.step} {process_number()}")
-        most = 1 + sum(run.step >= start for start in (600, 1500, 3500))
-        set_rate(optimizer, run.step, steps, peak)
-        loss, values = train_step(trainer, groups, batch, most, batch.edited > 0 and run.step >= edits_from, rng)
-        run.advance(loss, trained, average, most=most, **values)
+        set_rate(optimizer, run.step, steps, rate)
+        loss, values = train_step(trainer, groups, run.step < telling, rng)
+        run.advance(loss, trained, average, **values)
         if run.step % 50 == 0:
             more, shards = Pool.load(runs / "pool", shards)
             if more.scenes:
@@ -244,22 +287,18 @@ def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
     """The averaged model of a run, its sequencer and the latents' scale."""
     text, sequencer = finished_text_model(runs / "text")
     network = LlamaFusion(text, ImageConfig())
-    network.image_model.load_state_dict(averaged(runs / "image"))
+    weights = averaged(runs / "image")
+    side = {name.removeprefix("image."): tensor for name, tensor in weights.items() if name.startswith("image.")}
+    network.image_model.load_state_dict(side)
     pool, _ = Pool.load(runs / "pool")
     return network.eval().requires_grad_(False), sequencer, latent_scale(pool.latents)
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=20000, rate=7e-4)
-    parser.add_argument("--drawn", type=int, default=24, help="captioned pictures in a step")
-    parser.add_argument("--asked", type=int, default=28, help="pictures in a step that are asked about")
-    parser.add_argument("--edited", type=int, default=0, help="edited pictures in a step")
-    parser.add_argument("--edits-from", type=int, default=4000, help="the step at which edits join")
+    parser = stage_parser(__doc__, steps=10000, rate=1e-3, telling=2500)
     arguments = begin(parser)
     join_processes()
-    batch = Batch(drawn=arguments.drawn, asked=arguments.asked, edited=arguments.edited)
-    rate, device = arguments.rate, arguments.device
-    train(arguments.runs, arguments.steps, batch, arguments.edits_from, rate, arguments.seed, device)
+    train(arguments.runs, arguments.steps, arguments.telling, arguments.rate, arguments.seed, arguments.device)
 
 
 if __name__ == "__main__":

@@ -50,19 +50,9 @@ class LlamaFusion(nn.Module):
         self.text_layers = [self.model.layers[i] for i in range(len(self.model.layers))]
 
     def start_from_text(self) -> None:
-        """Copies the Llama's layers to the image side, as the paper initialises it, but for half of the heads.
-
-        The Llama's own queries look at a few tokens only, with logits so large that hardly any gradient reaches the others:
-        copied to the image side they never found colours and grounds in a prompt (thousands of steps, no change). The
-        upper half of each layer's heads starts from small queries instead, so that it first sees all tokens alike.
-        """
+        """Copies the Llama's layers to the image side, as the paper initialises it."""
         self.image_model.layers.load_state_dict(self.model.layers.state_dict())
         self.image_model.norm.load_state_dict(self.model.norm.state_dict())
-        half = self.config.hidden_size // 2
-        with torch.no_grad():
-            for layer in self.image_model.layers:
-                layer.self_attn.q_proj.weight[half:].normal_(std=0.01)
-                layer.self_attn.o_proj.weight[:, half:].normal_(std=0.02)
 
     def text(
         self, ids: torch.Tensor, context: Context | None, real: torch.Tensor | None = None
@@ -77,17 +67,15 @@ class LlamaFusion(nn.Module):
         causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
         return walk(self.model, list(self.model.layers), hidden, context, causal, real, self.model.norm)
 
-    def image(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, context: Context, predict: bool = True
-    ) -> tuple[torch.Tensor | None, Context]:
-        """Pictures' latents [rows, variants, C, S, S] at timesteps [rows, variants] after a context: predicted noise of the
-        same shape (None unless `predict`), and the pictures' own context."""
+    def image(self, latents: torch.Tensor, timesteps: torch.Tensor, context: Context) -> tuple[torch.Tensor, list[torch.Tensor], Context]:
+        """Pictures' latents [rows, variants, C, S, S] at timesteps [rows, variants] after a context: their tokens' states
+        [rows, variants, tokens, width], what `noise` needs beside them, and the pictures' own context."""
         rows, variants = latents.shape[:2]
         tokens, kept = self.image_model.patchifier.down(latents.flatten(0, 1), timesteps.flatten())
-        hidden = tokens.unflatten(0, (rows, variants))
         layers = list(self.image_model.layers)
-        hidden, own = walk(self.model, layers, hidden, context, None, None, self.image_model.norm)
-        if not predict:
-            return None, own
-        noise = self.image_model.patchifier.up(hidden.flatten(0, 1), kept)
-        return noise.unflatten(0, (rows, variants)), own
+        states, own = walk(self.model, layers, tokens.unflatten(0, (rows, variants)), context, None, None, self.image_model.norm)
+        return states, kept, own
+
+    def noise(self, states: torch.Tensor, kept: list[torch.Tensor]) -> torch.Tensor:
+        """The noise predicted from what `image` returned. [rows, variants, C, S, S]"""
+        return self.image_model.patchifier.up(states.flatten(0, 1), kept).unflatten(0, states.shape[:2])

@@ -23,7 +23,7 @@ class ImageConfig:
     latent_channels: int = 4
     latent_size: int = 8
     patch_size: int = 2
-    block_out_channels: tuple[int, int] = (32, 64)
+    block_out_channels: tuple[int, int] = (64, 64)
     layers_per_block: int = 1
     norm_num_groups: int = 8
     attention_head_dim: int = 16

@@ -35,7 +35,7 @@ class Sampler:
         latents = self.vae.encode(to_tensor(pictures)).latent_dist.mode() * self.scale
         start = self.text([[self.sequencer.bos, self.sequencer.boi]], None).rows(len(pictures))
         still = torch.zeros(len(pictures), 1, dtype=torch.long)
-        return start.followed_by(self.network.image(latents[:, None], still, start, predict=False)[1])
+        return start.followed_by(self.network.image(latents[:, None], still, start)[2])
 
     @torch.no_grad()
     def draw(self, prompts: list[str], steps: int, guidance: float, seed: int = 0) -> np.ndarray:
@@ -69,9 +69,8 @@ class Sampler:
         scheduler.set_timesteps(steps)
         for timestep in scheduler.timesteps:
             times = torch.full((rows * len(branches), 1), int(timestep))
-            noise, _ = self.network.image(latents.repeat(len(branches), 1, 1, 1)[:, None], times, context)
-            assert noise is not None
-            parts = noise[:, 0].float().unflatten(0, (len(branches), rows))
+            states, kept, _ = self.network.image(latents.repeat(len(branches), 1, 1, 1)[:, None], times, context)
+            parts = self.network.noise(states, kept)[:, 0].float().unflatten(0, (len(branches), rows))
             guided = sum(weight * part for (_, weight), part in zip(branches, parts))
             latents = scheduler.step(guided, timestep, latents).prev_sample
         return to_pictures(self.vae.decode(latents / self.scale).sample)

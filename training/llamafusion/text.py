@@ -18,7 +18,6 @@ from recipe.llama import build_text_model
 from recipe.mastery import Mastery
 from recipe.rows import Row, padded, padded_ids, parted
 from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
-from shapes import captions, edits
 
 DRILLS = 8
 """Rows behind each context of a drill."""
@@ -49,23 +48,6 @@ def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: 
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for question in mastery.questions(scene, rng, DRILLS):
             rows.append(sequencer.turn(Row(question.skill), question.text, question.answer))
-    return contexts, rows
-
-
-def inventory_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int, mastery: Mastery) -> Drill:
-    """What is to be drawn, cell by cell, where the picture will be: behind a caption, or a description and an edit of it."""
-    contexts, rows = [], []
-    for number in range(scenes):
-        scene = some_scene(rng, most)
-        if number % 2 == 0:
-            change = edits.edit(scene, rng, mastery.task(edits.KINDS) if number % 4 == 0 else None, part="train")
-            asked = [*sequencer.stand_in(scene, rng), *sequencer.ids(change.instruction)]
-            told = mastery.entries(change.result, rng, DRILLS, change.kind, scene)
-        else:
-            asked = sequencer.ids(captions.full_caption(scene, rng))
-            told = mastery.entries(scene, rng, DRILLS, "caption")
-        contexts.append([sequencer.bos, *asked, sequencer.boi])
-        rows += [sequencer.turn(Row(entry.skill), entry.name, entry.value) for entry in told]
     return contexts, rows
 
 
@@ -104,8 +86,8 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
-    asking, telling = Mastery(), Mastery()
-    drilled = told = 0.0
+    mastery = Mastery()
+    drilled = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
@@ -118,12 +100,10 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
-                asked = question_drill(sequencer, rng, 28, most, asking)
-                drill, right = drill_loss(network, sequencer, asked, asking, device)
-                listed = inventory_drill(sequencer, rng, 24, most, telling)
-                listing, known = drill_loss(network, sequencer, listed, telling, device)
-            drilled, told = drilled + right / 100, told + known / 100
-            loss = (losses * weights[kept]).sum() / weights.sum() + drill + listing
+                asked = question_drill(sequencer, rng, 28, most, mastery)
+                drill, right = drill_loss(network, sequencer, asked, mastery, device)
+            drilled += right / 100
+            loss = (losses * weights[kept]).sum() / weights.sum() + drill
             loss.backward()
             run.average_gradients()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -135,9 +115,9 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
                 with torch.no_grad():
                     hits = (logits.argmax(-1) == targets[kept]).float()
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
-                shares = {"written": written, "answered": answered, "drilled": drilled, "told": told}
-                run.log(loss=loss.detach(), **shares, most=most, worst=max(asking.worst, telling.worst))
-                drilled = told = 0.0
+                shares = {"written": written, "answered": answered, "drilled": drilled}
+                run.log(loss=loss.detach(), **shares, most=most, worst=mastery.worst)
+                drilled = 0.0
             run.save_if_due()
             if run.step == steps:
                 break
@@ -152,7 +132,7 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 
 def main() -> None:
     parser = stage_parser(__doc__, steps=12000)
-    parser.add_argument("--tokens", type=int, default=2048, help="tokens in a batch")
+    parser.add_argument("--tokens", type=int, default=1024, help="tokens in a batch")
     arguments = begin(parser)
     join_processes()
     train(arguments.runs / "text", arguments.steps, arguments.tokens, arguments.seed, arguments.device)

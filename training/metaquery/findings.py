@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from metaquery import dcae
-from metaquery.diffusion import PRETRAINING, Painter, Trainer, train
+from metaquery.diffusion import PRETRAINING, Painter, Schedule, Trainer, train
 from metaquery.evaluate import Scoring
 from metaquery.mllm import finished_mllm
 from metaquery.network import QUERIES
@@ -27,6 +27,8 @@ from recipe.run import averaged, begin, join_processes, process_number, stage_pa
 from shapes import benchmark
 
 KIND, RATE, STEPS, GUIDANCE, SCENES = "sana", 1e-3, 20, 3.0, 100
+BATCHES = 20
+"""Batches of training captions that measure the noise loss."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +75,22 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> R
     painter = variant.painter(runs).to(device)
     pool = Pool.load(runs / "pictures", KIND)
     trainer = Trainer(painter, mllm.to(device), chat, pool, device)
-    train(folder, painter, trainer, steps, 0, RATE, 0)
+    train(folder, painter, trainer, Schedule(steps, steps // 4, 0), RATE, 0)
 
     def judge() -> Result:
         painter.load_state_dict(averaged(folder))
         with torch.no_grad():
             rng = random.Random("findings")
             torch.manual_seed(0)
-            losses = [trainer.loss(trainer.wanted(rng, 4, PRETRAINING), PRETRAINING.draws, rng).item() for _ in range(20)]
+            batches = [trainer.loss(trainer.wanted(rng, PRETRAINING), PRETRAINING.draws, rng) for _ in range(BATCHES)]
+            loss = sum(values["noise"].item() for _, values in batches) / BATCHES
         painter.cpu()
         mllm.cpu()
         sampler = Sampler(mllm, chat, painter.queries, painter.decoder, dcae.finished_dcae(runs / "dcae"), pool.scale())
         cases = benchmark.Cases.make(SCENES, "validation")
         tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE, 1.5).draw, None, None)
         names = {"one": benchmark.SINGLE, "several": benchmark.SEVERAL}
-        return {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": sum(losses) / len(losses)}
+        return {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": loss}
 
     return judged(folder, judge)
 

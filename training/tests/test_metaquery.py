@@ -285,12 +285,12 @@ class LearningTests(Checks):
         for kind in pool.DECODERS:
             with self.subTest(kind):
                 trainer = self.trainer(kind)
-                wanted = trainer.wanted(random.Random(6), 4, diffusion.Mix(captions=2, copies=1, edits=1, pairs=1))
+                wanted = trainer.wanted(random.Random(6), diffusion.Mix(captions=2, copies=1, edits=1, pairs=1))
                 optimizer = torch.optim.AdamW(trainer.painter.parameters(), lr=2e-3)
                 losses = []
                 for _ in range(12):
                     torch.manual_seed(7)
-                    loss = trainer.loss(wanted, 2, random.Random(8))
+                    loss, _ = trainer.loss(wanted, 2, random.Random(8))
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
@@ -298,6 +298,17 @@ class LearningTests(Checks):
                 self.assertLess(losses[-1], 0.9 * losses[0])
                 missing = [name for name, p in trainer.painter.named_parameters() if p.grad is None or not p.grad.any()]
                 self.assertEqual(missing, [])
+
+    def test_a_condition_that_only_tells_leaves_the_diffusion_model_alone(self) -> None:
+        trainer = self.trainer("sana")
+        mix = diffusion.Schedule(steps=5, telling=1, tuned=2).mix(0)
+        self.assertEqual(mix, diffusion.TELLING)
+        wanted = trainer.wanted(random.Random(6), diffusion.Mix(captions=2, copies=1, edits=1, pairs=1))
+        loss, values = trainer.loss(wanted, mix.draws, random.Random(8))
+        loss.backward()
+        self.assertEqual(values.keys(), {"told"})
+        self.assertTrue(all(p.grad is None for p in trainer.painter.decoder.parameters()))
+        self.assertTrue(all(p.grad is not None for p in trainer.painter.queries.parameters()))
 
     def test_both_orders_of_the_connector_have_the_same_names(self) -> None:
         torch.manual_seed(4)

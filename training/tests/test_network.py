@@ -12,11 +12,14 @@ try:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from llamafusion.documents import Sequencer
+    from llamafusion.image import Windows
     from llamafusion.network import LlamaFusion
     from llamafusion.patchifier import ImageConfig
-    from llamafusion.text import DRILLS, inventory_drill, question_drill
+    from llamafusion.text import DRILLS, question_drill
+    from recipe.context import Context
     from recipe.mastery import Mastery
     from recipe.noise import object_weights
+    from recipe.readers import Telling
 except ImportError:
     torch = None
 
@@ -45,6 +48,10 @@ class NetworkTests(unittest.TestCase):
     def assert_close(self, actual: "torch.Tensor", expected: "torch.Tensor") -> None:
         self.assertLess((actual - expected).abs().max().item(), 5e-5 * expected.abs().max().item())
 
+    def noise(self, latents: "torch.Tensor", timesteps: "torch.Tensor", context: "Context") -> "torch.Tensor":
+        states, kept, _ = self.network.image(latents, timesteps, context)
+        return self.network.noise(states, kept)
+
     def token(self, name: str) -> int:
         return self.config[f"{name}_token_id"]
 
@@ -54,15 +61,14 @@ class NetworkTests(unittest.TestCase):
         _, null = self.network.text(torch.tensor([[[self.token("bos"), self.token("boi")]]]), None)
         latents = expected["initial_latents"][None, None]
         timestep = expected["timesteps"][:1].float()[None]
-        with_prompt, _ = self.network.image(latents, timestep, full)
-        without, _ = self.network.image(latents, timestep, null)
+        with_prompt, without = (self.noise(latents, timestep, context) for context in (full, null))
         self.assert_close((without + 3.0 * (with_prompt - without))[0, 0], expected["noise_pred_0"])
 
     def test_answer_logits_equal_the_reference(self) -> None:
         expected = load_file(GOLDENS / "cases" / "caption" / "expected.safetensors")
         _, start = self.network.text(torch.tensor([[[self.token("bos"), self.token("boi")]]]), None)
         latents = expected["source_latents"][None, None]
-        _, picture = self.network.image(latents, torch.zeros(1, 1), start, predict=False)
+        _, _, picture = self.network.image(latents, torch.zeros(1, 1), start)
         hidden, _ = self.network.text(torch.tensor([[[self.token("eoi")]]]), start.followed_by(picture))
         self.assert_close(self.network.lm_head(hidden[0, 0, -1]), expected["logits_first"])
 
@@ -70,8 +76,7 @@ class NetworkTests(unittest.TestCase):
         _, start = self.network.text(torch.tensor([[[self.token("bos"), self.token("boi")]]]), None)
         latents = torch.randn(1, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
         times = torch.tensor([[0, 500, 900]])
-        together, _ = self.network.image(latents, times, start)
-        alone, _ = self.network.image(latents[:, 1:2], times[:, 1:2], start)
+        together, alone = self.noise(latents, times, start), self.noise(latents[:, 1:2], times[:, 1:2], start)
         self.assert_close(together[:, 1:2], alone)
 
     def test_objects_weigh_more_where_they_stand(self) -> None:
@@ -81,14 +86,22 @@ class NetworkTests(unittest.TestCase):
         self.assertGreater(weights[0, 1, 1], 3 * weights[0, 6, 6])
         self.assertGreater((weights[1] > 1).sum(), (weights[0] > 1).sum())
 
+    def test_a_cell_is_told_by_the_tokens_that_it_reaches_into(self) -> None:
+        telling = Telling(Windows(32, 16))
+        states = torch.randn(1, 16, 32, requires_grad=True)
+        with torch.enable_grad():
+            (reached,) = torch.autograd.grad(telling.cells(states)[0, 0].sum(), states)
+        self.assertEqual(reached[0].abs().sum(1).nonzero().flatten().tolist(), [0, 1, 4, 5])
+        loss, right = telling.loss(states, [Scene.of("gray", [Thing("circle", "red", "small", "top left")])])
+        self.assertGreater(loss.item(), 0)
+        self.assertIn(right.item(), (0.0, 1.0))
+
     def test_drills_stand_where_pictures_will(self) -> None:
         sequencer = Sequencer(Tokenizer.from_file(str(GOLDENS / "checkpoint" / "tokenizer.json")))
-        for drill, last in ((question_drill, sequencer.eoi), (inventory_drill, sequencer.boi)):
-            contexts, rows = drill(sequencer, random.Random(1), 6, 4, Mastery())
-            self.assertEqual((len(contexts), len(rows)), (6, 6 * DRILLS))
-            self.assertEqual({context[-1] for context in contexts}, {last})
-            self.assertTrue(all(sequencer.eos in row.targets for row in rows))
-
+        contexts, rows = question_drill(sequencer, random.Random(1), 6, 4, Mastery())
+        self.assertEqual((len(contexts), len(rows)), (6, 6 * DRILLS))
+        self.assertEqual({context[-1] for context in contexts}, {sequencer.eoi})
+        self.assertTrue(all(sequencer.eos in row.targets for row in rows))
 
 
 if __name__ == "__main__":
