@@ -14,6 +14,9 @@ from recipe.stable_diffusion import build_scheduler, build_unet
 CONDITION_WIDTH = {"sana": 128, "sd": 96}
 """Width of a condition: Sana's caption channels, the UNet's cross-attention width."""
 
+GUIDANCE = {"sana": 2.0, "sd": 1.5}
+"""The guidance that draws best on validation scenes, which config/triptych.yaml names: edits fail with more."""
+
 FLOW_SHIFT = 3.0
 """How far sampling shifts σ towards noise (Esser et al., arXiv 2403.03206, section 5.3.2), as Sana's scheduler has it."""
 

@@ -184,10 +184,10 @@ def finished_painter(runs: Path, kind: str) -> tuple[Decoder, Queries]:
 def main() -> None:
     parser = stage_parser(__doc__, steps=8000, telling=1500, rate=1e-3)
     parser.add_argument("--decoder", choices=DECODERS, default="sana")
-    parser.add_argument("--tuned", type=int, help="of the steps the last ones, on instructions (default: two fifths)")
+    parser.add_argument("--tuned", type=int, help="of the steps the last ones, on instructions (default: half)")
     arguments = begin(parser)
     join_processes()
-    tuned = arguments.steps * 2 // 5 if arguments.tuned is None else arguments.tuned
+    tuned = arguments.steps // 2 if arguments.tuned is None else arguments.tuned
     schedule = Schedule(arguments.steps, arguments.telling, tuned)
     runs, kind, device = arguments.runs, arguments.decoder, arguments.device
     torch.manual_seed(arguments.seed)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from metaquery import dcae
+from metaquery.decoders import GUIDANCE
 from metaquery.diffusion import finished_painter
 from metaquery.mllm import finished_mllm
 from metaquery.pool import DECODERS, Pool
@@ -67,7 +68,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=60)
     parser.add_argument("--part", default="validation", choices=("validation", "test"))
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[3.0])
+    parser.add_argument("--guidance", type=float, nargs="+", help="the kind's own if left out")
     parser.add_argument("--image-guidance", type=float, default=1.5)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--threads", type=int, default=1)
@@ -76,7 +77,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     sampler = sampler_of(arguments.runs, arguments.decoder)
     cases = benchmark.Cases.make(arguments.scenes, arguments.part)
-    for guidance in arguments.guidance:
+    for guidance in arguments.guidance or [GUIDANCE[arguments.decoder]]:
         started = time.time()
         scoring = Scoring(sampler, arguments.steps, guidance, arguments.image_guidance)
         makers = (scoring.draw, scoring.answer, scoring.change, scoring.copy, scoring.combine)

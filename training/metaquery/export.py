@@ -19,7 +19,7 @@ from torch import nn
 
 from metaquery import dcae
 from metaquery.chat import GRID, Chat
-from metaquery.decoders import Decoder
+from metaquery.decoders import GUIDANCE, Decoder
 from metaquery.diffusion import finished_painter
 from metaquery.mllm import finished_mllm
 from metaquery.network import CONNECTOR_LAYERS, QUERIES, Mllm, Queries
@@ -270,11 +270,10 @@ def main() -> None:
     parser.add_argument("--decoder", choices=DECODERS, default="sana")
     parser.add_argument("--scores", type=Path, help="a Markdown table for the model card")
     parser.add_argument("--steps", default="20", help="denoising steps named in the model card")
-    parser.add_argument("--guidance", default="3.0", help="guidance named in the model card")
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
     scores = arguments.scores.read_text() if arguments.scores else "Not scored yet."
-    facts = {"scores": scores, "steps": arguments.steps, "guidance": arguments.guidance}
+    facts = {"scores": scores, "steps": arguments.steps, "guidance": str(GUIDANCE[arguments.decoder])}
     export(arguments.runs, arguments.decoder, arguments.target, facts)
 
 

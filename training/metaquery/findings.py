@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from metaquery import dcae
+from metaquery.decoders import GUIDANCE
 from metaquery.diffusion import PRETRAINING, Painter, Schedule, Trainer, train
 from metaquery.evaluate import Scoring
 from metaquery.mllm import finished_mllm
@@ -26,7 +27,7 @@ from recipe.findings import Result, judged, known, write
 from recipe.run import averaged, begin, join_processes, process_number, stage_parser
 from shapes import benchmark
 
-KIND, RATE, STEPS, GUIDANCE, SCENES = "sana", 1e-3, 20, 3.0, 100
+KIND, RATE, STEPS, SCENES = "sana", 1e-3, 20, 100
 BATCHES = 20
 """Batches of training captions that measure the noise loss."""
 
@@ -88,7 +89,7 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> R
         mllm.cpu()
         sampler = Sampler(mllm, chat, painter.queries, painter.decoder, dcae.finished_dcae(runs / "dcae"), pool.scale())
         cases = benchmark.Cases.make(SCENES, "validation")
-        tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE, 1.5).draw, None, None)
+        tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE[KIND], 1.5).draw, None, None)
         names = {"one": benchmark.SINGLE, "several": benchmark.SEVERAL}
         return {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": loss}
 
