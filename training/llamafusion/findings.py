@@ -110,7 +110,7 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> Re
         with torch.no_grad():
             for _ in range(BATCHES):
                 index = pick(groups, Batch.drawn, Batch.objects, rng)
-                noise += trainer.paint_loss(index, False, trainer.captioned(index, rng), Batch.draws, False)[0].item() / BATCHES
+                noise += trainer.paint_loss(index, False, trainer.captioned(index, rng), Batch.draws, False).noise.item() / BATCHES
         network.cpu().eval()
         after = text_logits(network, documents)
         sampler = Sampler(network, sequencer, finished_vae(runs / "vae"), trainer.scale)

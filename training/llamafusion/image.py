@@ -86,6 +86,17 @@ def build_scheduler() -> DDIMScheduler:
     return DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False, prediction_type="epsilon")
 
 
+class Painted(NamedTuple):
+    """What comes of pictures to be drawn."""
+
+    noise: torch.Tensor
+    """The noise loss; 0 while they only tell."""
+    told: torch.Tensor
+    """The telling loss of their tokens."""
+    right: torch.Tensor
+    """The share of objects told right in everything."""
+
+
 class Asked(NamedTuple):
     """What comes of questions about pictures."""
 
@@ -131,11 +142,8 @@ class Trainer:
         signal, share = (table[timesteps][..., None, None, None] for table in (self._signal, self._noise))
         return signal * clean + share * noise, noise
 
-    def paint_loss(
-        self, index: list[int], edited: bool, context: Context, draws: int, telling: bool
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The noise loss of pictures to be drawn after their prompts, the telling loss of their tokens, and the share of objects
-        told right. While only telling, they are close to pure noise, and the noise loss is left out."""
+    def paint_loss(self, index: list[int], edited: bool, context: Context, draws: int, telling: bool) -> Painted:
+        """Pictures to be drawn after their prompts. While they only tell, they are close to pure noise."""
         timesteps = self.timesteps(len(index), draws)
         if telling:
             timesteps = 900 + timesteps // 10
@@ -144,10 +152,10 @@ class Trainer:
         pictures = [(self.pool.results if edited else self.pool.scenes)[i] for i in index]
         told, right = self.telling.loss(states.flatten(0, 1), [scene for scene in pictures for _ in range(draws)])
         if telling:
-            return torch.zeros((), device=self.device), told, right
+            return Painted(torch.zeros((), device=self.device), told, right)
         places = object_weights(pictures, noise.shape[-1], self.device)[:, None, None]
         errors = ((self.network.noise(states, kept).float() - noise).square() * places).mean((2, 3, 4))
-        return (errors * self._weights[timesteps]).mean(), told, right
+        return Painted((errors * self._weights[timesteps]).mean(), told, right)
 
     def timesteps(self, rows: int, variants: int) -> torch.Tensor:
         """Random timesteps, spread evenly over each row's variants; a share of them near pure noise."""
@@ -250,10 +258,10 @@ def train_step(
         index = pick(groups, batch.edited, batch.objects, rng)
         edited = trainer.paint_loss(index, True, trainer.instructed(index, rng), batch.edit_draws, telling)
         asked = trainer.ask_loss(pick(groups, batch.asked, ASKED_COUNTS, rng), rng, batch.questions)
-    noise = drawn[0] + 0.5 * edited[0] + 0.1 * asked.noise
-    told = drawn[1] + edited[1] + 0.5 * asked.seen
+    noise = drawn.noise + 0.5 * edited.noise + 0.1 * asked.noise
+    told = drawn.told + edited.told + 0.5 * asked.seen
     loss = NOISE_WEIGHT * noise + (1.0 if telling else TELLING_WEIGHT) * told + asked.answer
-    values = {"noise": drawn[0], "edit": edited[0], "told": drawn[2], "changed": edited[2], "answer": asked.answer}
+    values = {"noise": drawn.noise, "edit": edited.noise, "told": drawn.right, "changed": edited.right, "answer": asked.answer}
     return loss, values | {"right": asked.right, "described": asked.described, "worst": trainer.mastery.worst}
 
 
