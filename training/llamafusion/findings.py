@@ -90,7 +90,7 @@ def measure(separation: str, runs: Path, steps: int, device: torch.device) -> Re
     pool, _ = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
     groups = by_count(pool.scenes, list(range(len(pool.scenes))))
-    trained = trainer.trained()
+    trained = trainer.trained
     average = Average(trained, 0.99)
     optimizer = torch.optim.AdamW([p for p in trained.parameters() if p.requires_grad], lr=RATE, betas=(0.9, 0.98), fused=True)
     run = Run(folder, {"trained": trained, "average": average.module}, optimizer)

@@ -27,7 +27,7 @@ from recipe.noise import noise_weights, object_weights
 from recipe.pool import by_count
 from recipe.readers import Telling
 from recipe.rows import Row, padded_ids, parted
-from recipe.run import Average, Run, averaged, begin, join_processes, process_number, set_rate, stage_parser
+from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, edits, questions
 from shapes.world import PLACES, Scene
 
@@ -86,6 +86,12 @@ def build_scheduler() -> DDIMScheduler:
     return DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False, prediction_type="epsilon")
 
 
+def trained_modules(network: LlamaFusion) -> nn.ModuleDict:
+    """What is trained: the image side, and what reads it."""
+    cells = Windows(network.config.hidden_size, network.image_config.tokens)
+    return nn.ModuleDict({"image": network.image_model, "telling": Telling(cells)})
+
+
 class Painted(NamedTuple):
     """What comes of pictures to be drawn."""
 
@@ -126,11 +132,8 @@ class Trainer:
         self._signal, self._noise = alphas.sqrt(), (1 - alphas).sqrt()
         self._weights = noise_weights(alphas)
         self.mastery = Mastery()
-        self.telling = Telling(Windows(network.config.hidden_size, network.image_config.tokens)).to(device)
-
-    def trained(self) -> nn.ModuleDict:
-        """What is trained: the image side, and what reads it."""
-        return nn.ModuleDict({"image": self.network.image_model, "telling": self.telling})
+        self.trained = trained_modules(network).to(device)
+        self.telling = self.trained["telling"]
 
     def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
         source = self.pool.edited if edited else self.pool.latents
@@ -150,7 +153,7 @@ class Trainer:
         latents, noise = self.noised(self.latents(index, edited)[:, None], timesteps)
         states, kept, _ = self.network.image(latents, timesteps, context)
         pictures = [(self.pool.results if edited else self.pool.scenes)[i] for i in index]
-        told, right = self.telling.loss(states.flatten(0, 1), [scene for scene in pictures for _ in range(draws)])
+        told, right = self.telling.loss(states.flatten(0, 1), pictures)
         if telling:
             return Painted(torch.zeros((), device=self.device), told, right)
         places = object_weights(pictures, noise.shape[-1], self.device)[:, None, None]
@@ -272,7 +275,7 @@ def train(runs: Path, steps: int, telling: int, rate: float, seed: int, device: 
     network.start_from_text()
     pool, shards = Pool.load(runs / "pool")
     trainer = Trainer(network, sequencer, pool, latent_scale(pool.latents), device)
-    trained = trainer.trained()
+    trained = trainer.trained
     average = Average(trained, 0.998)
     optimizer = torch.optim.AdamW(trained.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     run = Run(runs / "image", {"trained": trained, "average": average.module}, optimizer)
@@ -295,9 +298,7 @@ def finished_network(runs: Path) -> tuple[LlamaFusion, Sequencer, float]:
     """The averaged model of a run, its sequencer and the latents' scale."""
     text, sequencer = finished_text_model(runs / "text")
     network = LlamaFusion(text, ImageConfig())
-    weights = averaged(runs / "image")
-    side = {name.removeprefix("image."): tensor for name, tensor in weights.items() if name.startswith("image.")}
-    network.image_model.load_state_dict(side)
+    finished(trained_modules(network), runs / "image")
     pool, _ = Pool.load(runs / "pool")
     return network.eval().requires_grad_(False), sequencer, latent_scale(pool.latents)
 

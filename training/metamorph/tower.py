@@ -109,7 +109,7 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
         logits = cosines * model.logit_scale.exp() + model.logit_bias
         signs = truth.float() * 2 - 1
         sigmoid = -F.logsigmoid(signs * logits).sum(1).mean()
-        reading, right = readers.loss(visual_tokens(patches), scenes)
+        reading, right = readers.loss(visual_tokens(patches), readers.labels(scenes))
         own = torch.eye(batch, dtype=torch.bool, device=device).repeat_interleave(1 + FALSE_CLAIMS, 1)
         told_apart = ((logits > 0) == truth)[own].float().mean()
         values = {"sigmoid": sigmoid, "reading": reading, "told_apart": told_apart, "read": right.float().mean()}

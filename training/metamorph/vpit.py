@@ -23,7 +23,6 @@ from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
 from recipe.readers import Readers
 from recipe.rows import by_length, scored
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
-from shapes.world import SHAPES
 
 VISION_WEIGHT = 3.0
 """Weight of the cosine loss (`vision_coef`; the paper takes 1 with a Llama that can already read)."""
@@ -106,10 +105,11 @@ class Trainer:
         predicted = self.network.draw(hidden[batch.predicting]).unflatten(0, (-1, VISUAL_TOKENS))
         distance = 1 - (predicted * tokens[drawn]).sum(-1)
         scenes = [self.teacher.pool.scenes[n] for n, is_drawn in zip(batch.pictures, drawn.tolist()) if is_drawn]
-        right_cells = self.readers.loss(predicted.detach(), scenes)[1]
+        labels = self.readers.labels(scenes)
+        right_cells = self.readers.loss(predicted.detach(), labels)[1]
         drawing = [row for row in lessons if any(row.drawn)]
         self.teacher.changes.record(drawing, set((~right_cells.all(1)).nonzero()[:, 0].tolist()))
-        occupied = self.readers.labels(scenes)["shape"].to(self.device) < len(SHAPES)
+        occupied = self.readers.occupied(labels).to(self.device)
         share = 1 + OBJECT_WEIGHT * occupied + CHANGED_WEIGHT * self.changed(batch, drawn)
         return {
             "words": words,

@@ -84,7 +84,8 @@ def train(runs: Path, steps: int, batch: int, seed: int, device: torch.device) -
         set_rate(optimizer, run.step, steps, 1.5e-3, descent=0.5)
         with torch.autocast(device.type, torch.bfloat16):
             tokens = encode(trained["vision"].vision_model, pixels)
-        reading, right = trained["readers"].loss(F.normalize(tokens.float(), dim=-1), scenes)
+        readers = trained["readers"]
+        reading, right = readers.loss(F.normalize(tokens.float(), dim=-1), readers.labels(scenes))
         run.advance(reading, trained, average, read=right.float().mean())
     run.save()
 

@@ -48,16 +48,20 @@ class Readers(nn.Module):
         found["place"] = [list(range(len(PLACES)))] * len(scenes)
         return {name: torch.tensor(values) for name, values in found.items()}
 
-    def loss(self, tokens: torch.Tensor, scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor]:
+    @staticmethod
+    def occupied(labels: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Which visual tokens show an object. [scenes, cells]"""
+        return labels["shape"] < len(SHAPES)
+
+    def loss(self, tokens: torch.Tensor, labels: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """The readers' cross-entropy, and which visual tokens are read right in everything. [scenes, cells]"""
         total = torch.zeros((), device=tokens.device)
         right = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        labels = self.labels(scenes)
+        # Most cells are empty: what stands in the others counts as much as all the empty ones together.
+        weight = 1 + 2.0 * self.occupied(labels).flatten().to(tokens.device)
         for name, logits in self.logits(tokens).items():
             label = labels[name].to(tokens.device)
-            # Most cells are empty: what stands in the others counts as much as all the empty ones together.
             losses = F.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
-            weight = 1 + 2.0 * (labels["shape"].flatten().to(tokens.device) < len(SHAPES))
             total = total + (losses * weight).sum() / weight.sum()
             right &= logits.argmax(-1) == label
         return total, right
@@ -88,7 +92,9 @@ class Telling(nn.Module):
         self.readers = Readers(self.WIDTH)
 
     def loss(self, states: torch.Tensor, scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The readers' cross-entropy, and the share of objects that are told right in everything."""
-        loss, right = self.readers.loss(F.normalize(self.cells(states).float(), dim=-1), scenes)
-        occupied = self.readers.labels(scenes)["shape"].to(states.device) < len(SHAPES)
-        return loss, right[occupied].float().mean()
+        """The readers' cross-entropy, and the share of objects that are told right in everything. States of one scene, as many of
+        each, follow one another."""
+        variants = len(states) // len(scenes)
+        labels = {name: rows.repeat_interleave(variants, 0) for name, rows in self.readers.labels(scenes).items()}
+        loss, right = self.readers.loss(F.normalize(self.cells(states).float(), dim=-1), labels)
+        return loss, right[self.readers.occupied(labels).to(right.device)].float().mean()
