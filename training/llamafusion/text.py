@@ -41,10 +41,10 @@ the model learns to look there instead of finding out which attribute belongs to
 
 
 def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int, mastery: Mastery) -> Drill:
-    """Questions about descriptions."""
+    """Questions about descriptions, half of them of at most two objects: a wrong choice between two is the clearest lesson."""
     contexts, rows = [], []
     for _ in range(scenes):
-        scene = some_scene(rng, most)
+        scene = some_scene(rng, rng.choice((2, most)))
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for question in mastery.questions(scene, rng, DRILLS):
             rows.append(sequencer.turn(Row(question.skill), question.text, question.answer))
@@ -94,7 +94,7 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
         most = 1 + sum(run.step >= share * steps for share in (0.08, 0.5, 0.65))
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
-            set_rate(optimizer, run.step, steps, 1.3e-3)
+            set_rate(optimizer, run.step, steps, 1.3e-3, descent=0.2)
             with torch.autocast(device.type, torch.bfloat16):
                 hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
                 kept = weights > 0

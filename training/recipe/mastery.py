@@ -28,8 +28,8 @@ LEAST = 0.015
 PACE = 0.03
 """Weight of an answer in the running share of wrong ones."""
 
-TERM = 100
-"""Batches of answers after which another skill is in focus."""
+TERM = 250
+"""Batches of answers after which another skill is in focus: enough for one to come out of chance in a term or two."""
 
 
 class Mastery:
