@@ -44,7 +44,7 @@ def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: 
     """Questions about descriptions, half of them of at most two objects: a wrong choice between two is the clearest lesson."""
     contexts, rows = [], []
     for _ in range(scenes):
-        scene = some_scene(rng, rng.choice((2, most)))
+        scene = some_scene(rng, rng.choice((min(2, most), most)))
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for question in mastery.questions(scene, rng, DRILLS):
             rows.append(sequencer.turn(Row(question.skill), question.text, question.answer))
@@ -131,7 +131,7 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=12000)
+    parser = stage_parser(__doc__, steps=18000)
     parser.add_argument("--tokens", type=int, default=1024, help="tokens in a batch")
     arguments = begin(parser)
     join_processes()

@@ -201,7 +201,7 @@ def finished_mllm(runs: Path) -> tuple[Mllm, Chat]:
 
 
 def main() -> None:
-    arguments = begin(stage_parser(__doc__, steps=8000, rate=1.0e-3))
+    arguments = begin(stage_parser(__doc__, steps=12000, rate=1.0e-3))
     join_processes()
     train(arguments.runs, arguments.steps, Mix(), arguments.rate, arguments.seed, arguments.device)
 
