@@ -8,7 +8,7 @@ from pathlib import Path
 from llamafusion.documents import BOS, EOS, Sequencer
 from llamafusion.image import build_scheduler, finished_network
 from llamafusion.network import LlamaFusion
-from recipe.export import finished_steps, folder_size, write_card, write_json, write_tensors
+from recipe.export import folder_size, write_card, write_json, write_tensors
 from recipe.vae import finished_vae
 
 CARD = Path(__file__).with_name("card.md")
@@ -55,7 +55,7 @@ def export(runs: Path, target: Path, facts: dict[str, str]) -> None:
     vae.register_to_config(scaling_factor=scale)
     vae.half().save_pretrained(target / "vae")
     build_scheduler().save_pretrained(target / "scheduler")
-    write_card(CARD, target, facts | {"image_steps": finished_steps(runs / "image")})
+    write_card(CARD, target, facts)
     print(f"{target}: {folder_size(target) / 1e6:.2f} MB, {sum(t.numel() for t in tensors.values())} parameters beside the autoencoder's")
 
 

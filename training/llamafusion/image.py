@@ -54,11 +54,11 @@ class Batch:
     """How many pictures of each task are in a step, and how often each is used."""
 
     drawn: int = 24
-    draws: int = 4
+    draws: int = 6
     """Noise draws of each captioned picture."""
     edited: int = 12
-    edit_draws: int = 2
-    asked: int = 28
+    edit_draws: int = 4
+    asked: int = 16
     questions: int = 4
     objects: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 4)
     """How many objects are in a picture to draw or to edit, each as often as it stands here."""

@@ -40,11 +40,11 @@ Drill = tuple[list[list[int]], list[Row]]
 the model learns to look there instead of finding out which attribute belongs to which thing."""
 
 
-def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, most: int, mastery: Mastery) -> Drill:
-    """Questions about descriptions, half of them of at most two objects: a wrong choice between two is the clearest lesson."""
+def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, sizes: tuple[int, ...], mastery: Mastery) -> Drill:
+    """Questions about descriptions of scenes; each has at most as many objects as one of `sizes`."""
     contexts, rows = [], []
     for _ in range(scenes):
-        scene = some_scene(rng, rng.choice((min(2, most), most)))
+        scene = some_scene(rng, rng.choice(sizes))
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for question in mastery.questions(scene, rng, DRILLS):
             rows.append(sequencer.turn(Row(question.skill), question.text, question.answer))
@@ -75,32 +75,34 @@ def drill_loss(
     return told + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), hits.float().mean().item()
 
 
-def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device) -> None:
+def train(folder: Path, steps: int, rate: float, tokens: int, crowded: bool, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     if process_number() == 0 and not (folder / "tokenizer.json").exists():
         train_tokenizer(folder / "tokenizer.json", seed)
     meet()
-    sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    model = build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos).to(device)
+    model, sequencer = text_model(folder)
+    model.to(device)
     average = Average(model, 0.998)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
     mastery = Mastery()
     drilled = 0.0
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
-        most = 1 + sum(run.step >= share * steps for share in (0.08, 0.5, 0.65))
+        most = 1 + sum(crowded or run.step >= share * steps for share in (0.08, 0.5, 0.65))
+        # A wrong choice between two objects is the clearest lesson, until it is learned.
+        drilled_sizes = (most,) if crowded else (min(2, most), most)
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
-            set_rate(optimizer, run.step, steps, 1.3e-3, descent=0.2)
+            set_rate(optimizer, run.step, steps, rate, descent=0.2)
             with torch.autocast(device.type, torch.bfloat16):
                 hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
-                asked = question_drill(sequencer, rng, 28, most, mastery)
+                asked = question_drill(sequencer, rng, 28, drilled_sizes, mastery)
                 drill, right = drill_loss(network, sequencer, asked, mastery, device)
             drilled += right / 100
             loss = (losses * weights[kept]).sum() / weights.sum() + drill
@@ -124,18 +126,25 @@ def train(folder: Path, steps: int, tokens: int, seed: int, device: torch.device
     run.save()
 
 
+def text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
+    """A text model with random weights, and the tokenizer of a run."""
+    sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    return build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos), sequencer
+
+
 def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
     """The averaged text model of a run and its tokenizer."""
-    sequencer = Sequencer(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    return finished(build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos), folder), sequencer
+    text, sequencer = text_model(folder)
+    return finished(text, folder), sequencer
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=18000)
+    parser = stage_parser(__doc__, steps=18000, rate=1.3e-3)
     parser.add_argument("--tokens", type=int, default=1024, help="tokens in a batch")
-    arguments = begin(parser)
+    parser.add_argument("--crowded", action="store_true", help="all scenes of up to four objects, for a run that goes on from a checkpoint")
+    a = begin(parser)
     join_processes()
-    train(arguments.runs / "text", arguments.steps, arguments.tokens, arguments.seed, arguments.device)
+    train(a.runs / "text", a.steps, a.rate, a.tokens, a.crowded, a.seed, a.device)
 
 
 if __name__ == "__main__":

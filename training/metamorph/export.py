@@ -22,7 +22,7 @@ from metamorph.tokenizer import BOS, EOT, SPECIALS
 from metamorph.tower import VISUAL_TOKENS, WIDTH, finished_tower
 from metamorph.visualizer import ADAPTER_CONFIG, Visualizer, finished_visualizer
 from metamorph.vpit import VISION_WEIGHT, finished_network
-from recipe.export import SIGLIP_PROCESSOR, finished_steps, folder_size, write_card, write_json, write_tensors
+from recipe.export import SIGLIP_PROCESSOR, folder_size, write_card, write_json, write_tensors
 from recipe.stable_diffusion import build_scheduler
 from recipe.vae import finished_vae
 from shapes.world import SIDE
@@ -178,7 +178,6 @@ def export(runs: Path, target: Path, facts: dict[str, str], is_official: bool) -
     write_tower(vision, target / "siglip")
     write_visualizer(visualizer, target / "visualizer", is_official)
     write_diffusion(runs, visualizer, scale, target / "diffusion", is_official)
-    facts |= {f"{stage}_steps": finished_steps(runs / stage) for stage in ("tower", "visualizer", "vpit")}
     write_card(CARD, target, facts)
     counts = {"language model": network, "tower": vision, "UNet": visualizer.unet, "adapter": visualizer.adapter}
     told = ", ".join(f"{name} {sum(p.numel() for p in module.parameters())}" for name, module in counts.items())

@@ -27,7 +27,7 @@ from metaquery.pool import DECODERS, Pool
 from metaquery.tasks import SYSTEM_PROMPT
 from metaquery.tokenizer import END_OF_TEXT, IMAGE, SPECIALS, TURN_END, VIDEO
 from recipe import vae
-from recipe.export import SIGLIP_PROCESSOR, finished_steps, folder_size, write_card, write_json, write_tensors
+from recipe.export import SIGLIP_PROCESSOR, folder_size, write_card, write_json, write_tensors
 from shapes.world import SIDE
 
 CARD = Path(__file__).with_name("card.md")
@@ -228,8 +228,6 @@ def export(runs: Path, kind: str, target: Path, facts: dict[str, str]) -> None:
     write_tensors(target / "model.safetensors", checkpoint_tensors(mllm, queries, decoder, autoencoder))
     write_mllm(mllm, chat, target / "mllm")
     write_diffusion(kind, decoder, autoencoder, target / "diffusion")
-    stages = {"tower": "tower", "mllm": "mllm", "autoencoder": "dcae" if kind == "sana" else "vae", "painter": kind}
-    facts |= {f"{name}_steps": finished_steps(runs / folder) for name, folder in stages.items()}
     modules = {
         "tower": mllm.llava.model.vision_tower,
         "language": mllm.model,

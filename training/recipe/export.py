@@ -58,11 +58,6 @@ def write_findings(target: Path, table: str) -> None:
     (target / "README.md").write_text(card)
 
 
-def finished_steps(folder: Path) -> str:
-    """Steps that a stage has been trained for, as a model card tells them."""
-    return f"{torch.load(folder / 'state.pt', map_location='cpu', weights_only=True)['step']:,}"
-
-
 def folder_size(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

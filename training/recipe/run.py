@@ -52,7 +52,8 @@ class Run:
             state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
             for name, module in modules.items():
                 module.load_state_dict(state["modules"][name])
-            optimizer.load_state_dict(state["optimizer"])
+            if "optimizer" in state:
+                optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
             print(f"{folder.name}: going on from step {self.step}", flush=True)
 
@@ -129,6 +130,15 @@ def finished(module: Module, folder: Path) -> Module:
     """A module with the averaged weights of a run, ready to use."""
     module.load_state_dict(averaged(folder))
     return module.eval().requires_grad_(False)
+
+
+def begin_with(folder: Path, name: str, module: nn.Module) -> None:
+    """Lets a run begin, at step 0 and with a fresh optimizer, from the weights of its module `name`."""
+    if (folder / "state.pt").exists():
+        raise SystemExit(f"{folder} has a run already")
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = module.state_dict()
+    torch.save({"modules": {name: weights, "average": weights}, "step": 0}, folder / "state.pt")
 
 
 def join_processes() -> None:

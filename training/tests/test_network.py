@@ -98,7 +98,7 @@ class NetworkTests(unittest.TestCase):
 
     def test_drills_stand_where_pictures_will(self) -> None:
         sequencer = Sequencer(Tokenizer.from_file(str(GOLDENS / "checkpoint" / "tokenizer.json")))
-        contexts, rows = question_drill(sequencer, random.Random(1), 6, 4, Mastery())
+        contexts, rows = question_drill(sequencer, random.Random(1), 6, (2, 4), Mastery())
         self.assertEqual((len(contexts), len(rows)), (6, 6 * DRILLS))
         self.assertEqual({context[-1] for context in contexts}, {sequencer.eoi})
         self.assertTrue(all(sequencer.eos in row.targets for row in rows))
