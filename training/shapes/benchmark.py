@@ -55,11 +55,13 @@ class Cases:
     copies: list[Scene]
     pairs: list[pairs.Pair]
     strangers: list[QuestionCase]
+    confirmations: list[QuestionCase]
 
     @staticmethod
     def make(scenes: int, part: str = "test", seed: int = 0, questions_each: int = 10) -> Cases:
         """`scenes` scenes to draw (half with one object, half with two or three), as many to edit and to ask one question of
-        every kind about, a third each to think about, to foresee, to copy, to combine, and to ask about with a word from outside."""
+        every kind about, a third each to think about, to foresee, to copy, to combine, to ask about with a word from outside, and to
+        ask whether something is so."""
         rng = random.Random(f"{part} {seed}")
         half = (scenes + 1) // 2
         single = [_drawing(random_scene(rng, 1, part), rng, i) for i in range(half)]
@@ -84,7 +86,8 @@ class Cases:
             _motions(third, part, seed),
             _copies(third, part, seed),
             _pairs(third, part, seed),
-            _strangers(third, part, seed),
+            _asked(third, part, seed, "stranger"),
+            _asked(third, part, seed, "confirmation"),
         )
 
 
@@ -113,13 +116,14 @@ def _pairs(count: int, part: str, seed: int) -> list[pairs.Pair]:
     return [pairs.pair(rng, pairs.KINDS[i % len(pairs.KINDS)], part, held_out=bool(i % 2)) for i in range(count)]
 
 
-def _strangers(count: int, part: str, seed: int) -> list[QuestionCase]:
-    rng = random.Random(f"strangers {part} {seed}")
+def _asked(count: int, part: str, seed: int, kind: str) -> list[QuestionCase]:
+    """Questions of a kind of which the pictures are its own."""
+    rng = random.Random(f"{kind}s {part} {seed}")
     cases: list[QuestionCase] = []
     while len(cases) < count:
         scene = random_scene(rng, 1 + len(cases) % 4, part)
-        question = questions.ask(scene, rng, "stranger", held_out=bool(len(cases) % 2))
-        if question.kind == "stranger":
+        question = questions.ask(scene, rng, kind, held_out=bool(len(cases) % 2))
+        if question.kind == kind:
             cases.append(QuestionCase(scene, question))
     return cases
 
@@ -191,7 +195,7 @@ Combine = Callable[[list[list[np.ndarray]], list[str]], list[np.ndarray]]
 SINGLE, SEVERAL, ANSWERS, EDITS = "draw 1 object", "draw 2-3 objects", "answers", "edits"
 THINKING, NEXT = "visual thinking", "next frame"
 COPIES, PAIRS = "reconstruction", "two pictures"
-STRANGERS = "words from outside"
+STRANGERS, CONFIRMATIONS = "words from outside", "yes or no"
 
 BARS = {
     **{f"{SINGLE}: {attribute}": 0.97 for attribute in ("ground", "count", "shape", "color", "size", "place")},
@@ -233,9 +237,9 @@ def run(
                     tally.add(f"{ANSWERS}: {kind}", text == case.question.answer)
         for case, text in zip(cases.questions, told):
             tally.add(f"{ANSWERS}: all", text == case.question.answer)
-        told = answer([render(c.scene) for c in cases.strangers], [c.question.text for c in cases.strangers])
-        for case, text in zip(cases.strangers, told):
-            tally.add(f"{STRANGERS}: all", text == case.question.answer)
+        for name, others in ((STRANGERS, cases.strangers), (CONFIRMATIONS, cases.confirmations)):
+            for case, text in zip(others, answer([render(c.scene) for c in others], [c.question.text for c in others])):
+                tally.add(f"{name}: all", text == case.question.answer)
     if change:
         changed = change([render(c.scene) for c in cases.edits], [c.edit.instruction for c in cases.edits])
         for case, picture in zip(cases.edits, changed):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shapes.captions import description, placed
 from shapes.strangers import REPLY, estranged
 from shapes.wording import plural, typed, with_article
-from shapes.world import COLOR_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
 
 Asked = tuple[str, str, str]
 """A question in canonical words, its answer, and which of the kind's questions it is."""
@@ -268,6 +268,35 @@ def _existence(scene: Scene, rng: random.Random, wording: Wording) -> Asked | No
     return None
 
 
+_ATTRIBUTES: dict[str, tuple[str, ...]] = {"color": COLOR_NAMES, "size": SIZE_NAMES, "shape": tuple(SHAPES), "place": PLACES, "ground": GROUND_NAMES}
+
+
+def _confirmation(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
+    """Whether a thing, or the ground, is as the question says. What is not so is often so of another thing."""
+    attribute = rng.choice(tuple(_ATTRIBUTES))
+    thing = rng.choice(scene.things)
+    named = ("background", "") if attribute == "ground" else unique_name(thing, scene, rng, attribute)
+    if not named:
+        return None
+    true = scene.ground if attribute == "ground" else getattr(thing, attribute)
+    value = true
+    if rng.random() < 0.5:
+        others = [getattr(t, attribute, true) for t in scene.things if getattr(t, attribute, true) != true]
+        value = rng.choice(others if others and rng.random() < 0.5 else [v for v in _ATTRIBUTES[attribute] if v != true])
+    said = {"shape": with_article, "place": lambda place: placed(place, rng)}.get(attribute, str)(value)
+    text = wording(
+        "is the {0} {1}",
+        "is it true that the {0} is {1}",
+        "tell me if the {0} is {1}",
+        "do you know if the {0} is {1}",
+        "would you say that the {0} is {1}",
+        "do you think that the {0} is {1}",
+        "the {0} is {1}, is it",
+        "can you tell me if the {0} is {1}",
+    )
+    return text.format(named[0], said), "yes" if value == true else "no", f"of {attribute} {named[1]}".strip()
+
+
 def _two_named(scene: Scene, rng: random.Random, without: str = "") -> tuple[Thing, str, Thing, str] | None:
     if len(scene.things) < 2:
         return None
@@ -380,7 +409,7 @@ def _description(scene: Scene, rng: random.Random, wording: Wording) -> Asked | 
 
 def _stranger(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
     """A question like the others, in which a word that this world has no thing for takes a shape's place."""
-    kind = rng.choice(("color", "count", "place", "size", "existence", "comparison", "relation"))
+    kind = rng.choice(("color", "count", "place", "size", "existence", "comparison", "relation", "confirmation"))
     asked = _MAKERS[kind](scene, rng, wording)
     text = asked and estranged(asked[0], rng, wording.held_out)
     return (text, REPLY, f"in a question for {kind}") if text else None
@@ -394,14 +423,15 @@ _MAKERS: dict[str, Callable[[Scene, random.Random, Wording], Asked | None]] = {
     "size": _size,
     "ground": _ground,
     "existence": _existence,
+    "confirmation": _confirmation,
     "comparison": _comparison,
     "relation": _relation,
     "description": _description,
     "stranger": _stranger,
 }
 
-KINDS = tuple(kind for kind in _MAKERS if kind != "stranger")
-"""Every kind of question that the picture answers."""
+KINDS = tuple(kind for kind in _MAKERS if kind not in ("stranger", "confirmation"))
+"""The kinds of questions that the table of scores has a bar for."""
 
 HARD_KINDS = ("color", "place", "comparison", "relation")
 """What is asked about one object among others: nearly all wrong answers are another object's."""

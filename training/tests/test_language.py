@@ -4,7 +4,7 @@ import random
 import unittest
 
 from shapes import captions, edits, frames, knowledge, pairs, questions, strangers, thinking
-from shapes.benchmark import ANSWERS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, STRANGERS, THINKING, Cases, run
+from shapes.benchmark import ANSWERS, CONFIRMATIONS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, STRANGERS, THINKING, Cases, run
 from shapes.inventory import entries
 from shapes.wording import typed
 from shapes.world import COLOR_NAMES, GROUND_NAMES, SHAPES, Scene, Thing, random_scene, render, split
@@ -82,6 +82,9 @@ class QuestionTests(unittest.TestCase):
         self.assertEqual(self.answer("relation", "is the circle right of the star"), {"no"})
         self.assertEqual(self.answer("comparison", "same color"), {"no"})
         self.assertEqual(self.answer("count", "how many stars are"), {"1"})
+        self.assertEqual(self.answer("confirmation", "circle is red"), {"yes"})
+        self.assertEqual(self.answer("confirmation", "star", "red"), {"no"})
+        self.assertEqual(self.answer("confirmation", "is black"), {"no"})
 
     def test_answers_are_canonical(self) -> None:
         rng = random.Random(5)
@@ -199,7 +202,7 @@ class BenchmarkTests(unittest.TestCase):
     def test_a_perfect_model_scores_everything_and_a_wrong_one_nothing(self) -> None:
         cases = Cases.make(12)
         scenes = {case.prompt: case.scene for case in cases.single + cases.several}
-        answers = iter([case.question.answer for case in cases.questions + cases.strangers])
+        answers = iter([case.question.answer for case in cases.questions + cases.strangers + cases.confirmations])
         results = iter([case.edit.result for case in cases.edits])
         thoughts = [(render(case.thought.part), case.thought.question.answer) for case in cases.thoughts]
         perfect = run(
@@ -212,7 +215,7 @@ class BenchmarkTests(unittest.TestCase):
             lambda pictures: pictures,
             lambda pictures, texts: [render(pair.result) for pair in cases.pairs],
         )
-        for name in (SINGLE, SEVERAL, ANSWERS, STRANGERS, EDITS, THINKING, NEXT, COPIES, PAIRS):
+        for name in (SINGLE, SEVERAL, ANSWERS, STRANGERS, CONFIRMATIONS, EDITS, THINKING, NEXT, COPIES, PAIRS):
             self.assertEqual(perfect.share(f"{name}: all"), 1.0, name)
         blind = run(cases, None, None, None, lambda pictures, texts: [(None, word) for _, word in thoughts])
         self.assertEqual((blind.share(f"{THINKING}: word"), blind.share(f"{THINKING}: all")), (1.0, 0.0))

@@ -69,7 +69,7 @@ class Oracle(BaseHTTPRequestHandler):
         elif self.path == "/v1/answers":
             data = base64.b64decode(fields["image"].split(",")[1])
             shown = Image.open(io.BytesIO(data)).tobytes()
-            cases = (c for c in [*CASES.questions, *CASES.strangers] if render(c.scene).tobytes() == shown)
+            cases = (c for c in [*CASES.questions, *CASES.strangers, *CASES.confirmations] if render(c.scene).tobytes() == shown)
             body = {"answer": next(c.question.answer for c in cases if c.question.text == fields["question"])}
         elif self.path == "/v1/chat/completions":
             body = chat_reply(fields["messages"][0]["content"])
@@ -120,7 +120,7 @@ class ServedTests(unittest.TestCase):
 
     def test_a_refusal_names_its_status_and_reason(self) -> None:
         with self.assertRaisesRegex(ServerError, "404.*no such model"):
-            Server(self.url, "other", 10).answer(render([*CASES.questions, *CASES.strangers][0].scene), "?")
+            Server(self.url, "other", 10).answer(render([*CASES.questions, *CASES.strangers, *CASES.confirmations][0].scene), "?")
 
 
 if __name__ == "__main__":
