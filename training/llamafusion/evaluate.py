@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=60)
     parser.add_argument("--part", default="validation", choices=("validation", "test"))
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[3.0])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[2.0])
     parser.add_argument("--image-guidance", type=float, default=1.5)
     parser.add_argument("--tasks", nargs="+", default=["draw", "answer"], choices=("draw", "answer", "edit"))
     parser.add_argument("--threads", type=int, default=1)

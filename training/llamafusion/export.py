@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--scores", type=Path, help="a Markdown table for the model card")
     parser.add_argument("--steps", default="50", help="denoising steps named in the model card")
-    parser.add_argument("--guidance", default="3.0", help="guidance named in the model card")
+    parser.add_argument("--guidance", default="2.0", help="guidance named in the model card")
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
     scores = arguments.scores.read_text() if arguments.scores else "Not scored yet."
