@@ -268,7 +268,7 @@ def _existence(scene: Scene, rng: random.Random, wording: Wording) -> Asked | No
     return None
 
 
-_ATTRIBUTES: dict[str, tuple[str, ...]] = {"color": COLOR_NAMES, "size": SIZE_NAMES, "shape": tuple(SHAPES), "place": PLACES, "ground": GROUND_NAMES}
+_ATTRIBUTES: dict[str, tuple[str, ...]] = {"color": COLOR_NAMES, "size": SIZE_NAMES, "shape": SHAPES, "place": PLACES, "ground": GROUND_NAMES}
 
 
 def _confirmation(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:
