@@ -75,7 +75,7 @@ def drill_loss(
     return told + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), hits.float().mean().item()
 
 
-def train(folder: Path, steps: int, rate: float, tokens: int, crowded: bool, seed: int, device: torch.device) -> None:
+def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     if process_number() == 0 and not (folder / "tokenizer.json").exists():
@@ -91,9 +91,9 @@ def train(folder: Path, steps: int, rate: float, tokens: int, crowded: bool, see
     run = Run(folder, {"text": model, "average": average.module}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
-        most = 1 + sum(crowded or run.step >= share * steps for share in (0.08, 0.5, 0.65))
+        most = run.objects(steps, (0.08, 0.5, 0.65))
         # A wrong choice between two objects is the clearest lesson, until it is learned.
-        drilled_sizes = (most,) if crowded else (min(2, most), most)
+        drilled_sizes = (most,) if run.restored else (min(2, most), most)
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
             set_rate(optimizer, run.step, steps, rate, descent=0.2)
@@ -141,10 +141,9 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 def main() -> None:
     parser = stage_parser(__doc__, steps=18000, rate=1.3e-3)
     parser.add_argument("--tokens", type=int, default=1024, help="tokens in a batch")
-    parser.add_argument("--crowded", action="store_true", help="all scenes of up to four objects, for a run that goes on from a checkpoint")
     a = begin(parser)
     join_processes()
-    train(a.runs / "text", a.steps, a.rate, a.tokens, a.crowded, a.seed, a.device)
+    train(a.runs / "text", a.steps, a.rate, a.tokens, a.seed, a.device)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
     while run.step < steps:
         rng = random.Random(f"vpit {seed} {run.step} {process_number()}")
         torch.manual_seed(rng.getrandbits(31))
-        most = 1 + sum(run.step >= share * steps for share in (0.03, 0.08, 0.2))
+        most = run.objects(steps, (0.03, 0.08, 0.2))
         set_rate(optimizer, run.step, steps, peak, descent=0.25)
         with torch.autocast(device.type, torch.bfloat16):
             loss, values = trainer.step(rng, most, mix)

@@ -182,7 +182,7 @@ def train(runs: Path, steps: int, mix: Mix, peak: float, seed: int, device: torc
     teacher = Teacher(mllm, chat, device)
     while run.step < steps:
         rng = random.Random(f"metaquery mllm {seed} {run.step} {process_number()}")
-        most = 1 + sum(run.step >= share * steps for share in (0.04, 0.12, 0.3))
+        most = run.objects(steps, (0.04, 0.12, 0.3))
         set_rate(optimizer, run.step, steps, peak, descent=0.4)
         with torch.autocast(device.type, torch.bfloat16):
             drill, drilled = teacher.drill_loss(rng, most, mix)

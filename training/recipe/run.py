@@ -41,6 +41,8 @@ class Run:
         self.modules = modules
         self.optimizer = optimizer
         self.step = 0
+        self.restored = False
+        """Whether it began from a checkpoint (`begin_with`): it has had the easy lessons."""
         self._started = time.time()
         self._saved = time.time()
         self._ending = False
@@ -55,7 +57,12 @@ class Run:
             if "optimizer" in state:
                 optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
+            self.restored = state.get("restored", False)
             print(f"{folder.name}: going on from step {self.step}", flush=True)
+
+    def objects(self, steps: int, shares: tuple[float, float, float]) -> int:
+        """The most objects that a scene of a lesson has, 1…4: one more from each of the shares of all `steps` on."""
+        return 1 + sum(self.restored or self.step >= share * steps for share in shares)
 
     def average_gradients(self) -> None:
         """With several processes (torchrun): the mean of their gradients, and whether any was asked to end."""
@@ -95,6 +102,7 @@ class Run:
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "restored": self.restored,
         }
         torch.save(state, self.folder / "state.pt.new")
         os.replace(self.folder / "state.pt.new", self.folder / "state.pt")
@@ -138,7 +146,7 @@ def begin_with(folder: Path, name: str, module: nn.Module) -> None:
         raise SystemExit(f"{folder} has a run already")
     folder.mkdir(parents=True, exist_ok=True)
     weights = module.state_dict()
-    torch.save({"modules": {name: weights, "average": weights}, "step": 0}, folder / "state.pt")
+    torch.save({"modules": {name: weights, "average": weights}, "step": 0, "restored": True}, folder / "state.pt")
 
 
 def join_processes() -> None:

@@ -84,8 +84,17 @@ class RestoreTests(unittest.TestCase):
             optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
             run = Run(self.runs, {"layer": layer, "average": average.module}, optimizer)
             self.assertEqual(run.step, steps - 1)
+            self.assertEqual(run.objects(10, (0.1, 0.5, 0.9)), 4, "a restored run has had the easy lessons")
             run.advance(layer(torch.ones(1, 2)).sum(), layer, average, every=100)
             run.save()
+
+    def test_a_run_from_nothing_begins_with_one_object(self) -> None:
+        layer = nn.Linear(2, 2)
+        run = Run(self.runs, {"layer": layer}, torch.optim.AdamW(layer.parameters()))
+        counts = []
+        for run.step in range(10):
+            counts.append(run.objects(10, (0.1, 0.5, 0.9)))
+        self.assertEqual(counts, [1, 2, 2, 2, 2, 3, 3, 3, 3, 4])
 
 
 if __name__ == "__main__":
