@@ -5,7 +5,7 @@ separated. Three networks start from the same Llama and take the same steps on p
 - shallow: a feed-forward network of their own, the Llama's attention shared and frozen;
 - dense: the Llama's own layers, trained on (Transfusion from a pre-trained Llama, whose embeddings and head stay).
 
-    python -m llamafusion.findings --runs runs/llamafusion --steps 1500 ../models/llamafusion-shapes
+    python -m llamafusion.findings --runs runs/llamafusion --steps 500 ../models/llamafusion-shapes
 
 goes on where it stopped and writes findings.md and findings.png, and the table into the model card.
 """
@@ -153,7 +153,7 @@ def table(results: dict[str, Result], same: int, steps: int) -> str:
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=1500)
+    parser = stage_parser(__doc__, steps=500)
     parser.add_argument("target", type=Path)
     arguments = begin(parser)
     join_processes()

@@ -1,7 +1,7 @@
 """The paper's findings in miniature (MetaMorph, section 4): how many samples of generation are needed with and without
 understanding data beside them, and whether what was only ever read comes out in pictures.
 
-    python -m metamorph.findings --runs runs/metamorph --steps 800 ../models/metamorph-shapes
+    python -m metamorph.findings --runs runs/metamorph --steps 500 ../models/metamorph-shapes
 
 goes on where it stopped and writes findings.md and findings.png, and the table into the model card. Drawings are judged by what the
 tower's readers find in their visual tokens, so that no visualizer comes between.
@@ -143,7 +143,7 @@ def table(results: dict[str, Result], shares: Result, steps: int) -> str:
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=800)
+    parser = stage_parser(__doc__, steps=500)
     parser.add_argument("target", type=Path)
     arguments = begin(parser)
     join_processes()

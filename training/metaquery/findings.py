@@ -1,8 +1,9 @@
 """The paper's ablations in miniature (MetaQuery, sections 3.2 and 3.3): how many queries, learned or random ones, where the
-connector's encoder runs, whether the diffusion model is tuned. Each variant of the painter is trained on captions for the same few
-steps behind the same frozen language model, and draws the validation scenes.
+connector's encoder runs, whether the diffusion model is tuned. As in the paper, new queries and a new connector stand between the
+same frozen language model and the same trained diffusion model; each variant is trained on captions for the same few steps, and draws
+the validation scenes.
 
-    python -m metaquery.findings --runs runs/metaquery --steps 1500 ../models/metaquery-shapes ../models/metaquery-sd-shapes
+    python -m metaquery.findings --runs runs/metaquery --steps 600 ../models/metaquery-shapes ../models/metaquery-sd-shapes
 
 goes on where it stopped and writes findings.md and findings.png, and the table into the model card.
 """
@@ -29,46 +30,44 @@ from shapes import benchmark
 
 KIND, RATE, STEPS, SCENES = "sana", 1e-3, 20, 100
 BATCHES = 20
-"""Batches of training captions that measure the noise loss."""
+"""Batches of training captions that are measured."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A painter that differs from the recipe's in one thing."""
+    """A painter with new queries and a new connector, that differs from the recipe's in one thing."""
 
     name: str
     queries: int = QUERIES
     learned: bool = True
     order: str = "enc_proj"
-    decoder: str = "new"
-    """`new`, or that of the finished run, `frozen` or `tuned`."""
+    tuned: bool = True
+    """Whether the trained diffusion model is trained on."""
 
     def painter(self, runs: Path) -> Painter:
         torch.manual_seed(0)
         painter = Painter(KIND, queries=self.queries, order=self.order)
         painter.queries.embedded.requires_grad_(self.learned)
-        if self.decoder != "new":
-            state = {name: t for name, t in averaged(runs / KIND).items() if name.startswith("decoder.")}
-            painter.load_state_dict(state, strict=False)
-            painter.decoder.requires_grad_(self.decoder == "tuned")
+        trained = averaged(runs / KIND)
+        painter.decoder.load_state_dict({name: trained[f"decoder.{name}"] for name in painter.decoder.state_dict()})
+        painter.decoder.requires_grad_(self.tuned)
         return painter
 
 
 VARIANTS = (
     Variant("4 queries", queries=4),
     Variant("16 queries", queries=16),
-    Variant("32 queries"),
+    Variant(f"{QUERIES} queries"),
     Variant("64 queries", queries=64),
-    Variant("32 random queries", learned=False),
-    Variant("32 queries, Proj-Enc", order="proj_enc"),
-    Variant("32 queries, trained decoder, frozen", decoder="frozen"),
-    Variant("32 queries, trained decoder, tuned", decoder="tuned"),
+    Variant(f"{QUERIES} random queries", learned=False),
+    Variant(f"{QUERIES} queries, Proj-Enc", order="proj_enc"),
+    Variant(f"{QUERIES} queries, frozen decoder", tuned=False),
 )
 
 
 def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> Result:
-    """Trains a variant and draws with it: shares of right pictures of one object and of two or three, and the noise loss on
-    captions."""
+    """Trains a variant and draws with it: shares of right pictures of one object and of two or three, the share of objects that the
+    condition tells rightly, and the noise loss, both on captions."""
     folder = runs / "findings" / variant.name.replace(" ", "-").replace(",", "")
     if found := known(folder):
         return found
@@ -84,27 +83,31 @@ def measure(variant: Variant, runs: Path, steps: int, device: torch.device) -> R
             rng = random.Random("findings")
             torch.manual_seed(0)
             batches = [trainer.loss(trainer.wanted(rng, PRETRAINING), PRETRAINING.draws, rng) for _ in range(BATCHES)]
-            loss = sum(values["noise"].item() for _, values in batches) / BATCHES
+            means = {key: sum(float(values[key]) for _, values in batches) / BATCHES for key in ("told", "noise")}
         painter.cpu()
         mllm.cpu()
         sampler = Sampler(mllm, chat, painter.queries, painter.decoder, dcae.finished_dcae(runs / "dcae"), pool.scale())
         cases = benchmark.Cases.make(SCENES, "validation")
         tally = benchmark.run(cases, Scoring(sampler, STEPS, GUIDANCE[KIND], 1.5).draw, None, None)
         names = {"one": benchmark.SINGLE, "several": benchmark.SEVERAL}
-        return {key: tally.share(f"{name}: all") for key, name in names.items()} | {"loss": loss}
+        return {key: tally.share(f"{name}: all") for key, name in names.items()} | means
 
     return judged(folder, judge)
 
 
 def table(results: dict[str, Result], steps: int) -> str:
-    lines = [f"| Sana, after {steps:,} steps on captions | one object | two or three | noise loss |", "| --- | ---: | ---: | ---: |"]
+    lines = [
+        f"| Sana, after {steps:,} steps on captions | one object | two or three | told by the condition | noise loss |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     for name, result in results.items():
-        lines.append(f"| {name} | {result['one']:.0%} | {result['several']:.0%} | {result['loss']:.3f} |")
+        shares = " | ".join(f"{result[key]:.0%}" for key in ("one", "several", "told"))
+        lines.append(f"| {name} | {shares} | {result['noise']:.3f} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, steps=1500)
+    parser = stage_parser(__doc__, steps=600)
     parser.add_argument("targets", type=Path, nargs="+", help="model folders, whose cards get the same findings")
     arguments = begin(parser)
     join_processes()

@@ -18,17 +18,18 @@ try:
     from tokenizers import Tokenizer
     from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, LlavaOnevisionImageProcessor
 
-    from metaquery import dcae, diffusion, export, mllm, pool, tasks
+    from metaquery import dcae, diffusion, export, findings, mllm, pool, tasks
     from metaquery.chat import VISUAL_TOKENS, Chat
     from metaquery.dcae import build_dcae
     from metaquery.decoders import build_decoder, noise_levels
-    from metaquery.network import Connector, Mllm, Queries, build_mllm, task_pixels
+    from metaquery.network import QUERIES, Connector, Mllm, Queries, build_mllm, task_pixels
     from metaquery.sample import Sampler
     from metaquery.tasks import Task
     from metaquery.tokenizer import SPECIALS, train_tokenizer
     from metaquery.tower import GENERATION_SIDE, build_tower, encode, given, pixels_of
     from recipe import autoencoder
     from recipe.rows import Row
+    from recipe.run import begin_with
     from recipe.vae import build_vae
     from shapes.world import Scene, Thing, random_scene, render, split
 except ImportError:
@@ -309,6 +310,20 @@ class LearningTests(Checks):
         self.assertEqual(values.keys(), {"told"})
         self.assertTrue(all(p.grad is None for p in trainer.painter.decoder.parameters()))
         self.assertTrue(all(p.grad is not None for p in trainer.painter.queries.parameters()))
+
+    def test_variants_share_the_trained_diffusion_model_and_nothing_else(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            trained = diffusion.Painter("sana")
+            begin_with(Path(folder) / "sana", "painter", trained)
+            for variant in findings.VARIANTS:
+                painter = variant.painter(Path(folder))
+                self.assertEqual(len(painter.queries.embedded) - len(trained.queries.embedded), variant.queries - QUERIES)
+                self.assertEqual(painter.queries.embedded.requires_grad, variant.learned)
+                for name, parameter in painter.decoder.named_parameters():
+                    self.assertEqual(parameter.requires_grad, variant.tuned, f"{variant.name}: {name}")
+                    self.assertTrue(torch.equal(parameter, trained.decoder.get_parameter(name)), f"{variant.name}: {name}")
+                learned = [name for name, p in painter.queries.named_parameters() if p.requires_grad and "connector" in name]
+                self.assertTrue(learned, variant.name)
 
     def test_both_orders_of_the_connector_have_the_same_names(self) -> None:
         torch.manual_seed(4)
