@@ -54,7 +54,7 @@ def _texts(rng: random.Random) -> list[str]:
 
 def some_scene(rng: random.Random, most: int) -> Scene:
     """A training scene of at most `most` objects, sooner many than few."""
-    return random_scene(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
+    return edits.scene_to_edit(rng, max(rng.randint(1, most), rng.randint(1, most)), part="train")
 
 
 class Sequencer:

@@ -13,7 +13,7 @@ from recipe.autoencoder import encode
 from recipe.pool import fill
 from recipe.run import begin, stage_parser
 from recipe.vae import finished_vae, latents_of
-from shapes import edits, world
+from shapes import edits
 from shapes.world import Scene
 
 SHARD = 4096
@@ -56,7 +56,7 @@ def main() -> None:
 
     def shard(number: int) -> dict[str, torch.Tensor | bytes]:
         rng = random.Random(f"pool {arguments.seed} {number}")
-        scenes = [world.random_scene(rng, part="train") for _ in range(SHARD)]
+        scenes = [edits.scene_to_edit(rng, part="train") for _ in range(SHARD)]
         results = [edits.edit(scene, rng, part="train").result for scene in scenes]
         return {
             "scenes": pickle.dumps(scenes),

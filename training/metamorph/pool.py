@@ -82,7 +82,7 @@ def story(number: int, seed: int, size: int, motions: int) -> Story:
         scenes = singles()
         return scenes, len(scenes), [], []
     rng = random.Random(f"metamorph pool {seed} {number}")
-    scenes = [world.random_scene(rng, part="train") for _ in range(size)]
+    scenes = [edits.scene_to_edit(rng, part="train") for _ in range(size)]
     scenes += [edits.edit(scene, rng, part="train").result for scene in scenes]
     changed = [(i, size + i) for i in range(size)]
     moved = []

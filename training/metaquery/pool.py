@@ -19,7 +19,7 @@ from recipe import vae
 from recipe.autoencoder import encode, latent_scale
 from recipe.pool import SHARD, by_count, fill, singles
 from recipe.run import begin, stage_parser
-from shapes import edits, pairs, world
+from shapes import edits, pairs
 from shapes.world import Scene
 
 DECODERS = ("sana", "sd")
@@ -82,7 +82,7 @@ def story(number: int, seed: int, size: int) -> Story:
         scenes = singles()
         return scenes, len(scenes), [], []
     rng = random.Random(f"metaquery pool {seed} {number}")
-    scenes = [world.random_scene(rng, part="train") for _ in range(size)]
+    scenes = [edits.scene_to_edit(rng, part="train") for _ in range(size)]
     changes = [(scene, edits.edit(scene, rng, part="train").result) for scene in scenes]
     made = [pairs.pair(rng, "both", "train") for _ in range(size // 4)]
     both = [Task(pair.scenes, pair.instruction, pair.result, f"pair {pair.kind}") for pair in made]

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from shapes import captions, edits, pairs
-from shapes.world import Scene, random_scene
+from shapes.world import Scene
 
 SYSTEM_PROMPT = "Describe the image in detail."
 """Before everything that is drawn. The official one says the same at four times the length, which every step would pay for."""
@@ -57,4 +57,4 @@ def pair(rng: random.Random) -> Task:
 
 def some_scene(rng: random.Random, most: int) -> Scene:
     """A training scene of at most `most` objects, most of which have that many or nearly: one object alone is learned soon."""
-    return random_scene(rng, rng.choice([n for n in (1, 2, 2, 3, 3, 4, 4) if n <= most]), part="train")
+    return edits.scene_to_edit(rng, rng.choice([n for n in (1, 2, 2, 3, 3, 4, 4) if n <= most]), part="train")

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 from shapes.captions import placed
 from shapes.wording import typed, with_article
-from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing, split
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing, random_scene, split
+
+MOST_BEFORE_ADDING = 3
+"""A scene with more things gets no other."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,22 @@ class Edit:
 def edit(
     scene: Scene, rng: random.Random, kind: str | None = None, part: str | None = None, held_out: bool = False
 ) -> Edit:
-    """An edit of a scene, of the given kind if the scene allows it. `part` is that of the split which the result belongs to. As with
-    questions, the last wording of each list is held out."""
+    """An edit of a scene, of the given kind if the scene allows it. `part` is that of the split which the result belongs to; not every
+    scene has such a result (`scene_to_edit`). As with questions, the last wording of each list is held out."""
     while True:
         result = _RESULTS[kind or rng.choice(KINDS)](scene, rng)
         if result and (part is None or split(result) == part):
             return Edit(kind_of(scene, result), instruction(scene, result, rng, held_out), result)
         kind = None
+
+
+def scene_to_edit(rng: random.Random, count: int | None = None, part: str | None = None) -> Scene:
+    """A scene (`world.random_scene`) that has edits in every part of the split, because something in it can be named or added. Of four
+    things in two pairs of twins only the ground can be changed, and every one of those few results may be in another part."""
+    while True:
+        scene = random_scene(rng, count, part)
+        if len(scene.things) <= MOST_BEFORE_ADDING or any(_names(thing, scene) for thing in scene.things):
+            return scene
 
 
 def kind_of(before: Scene, after: Scene) -> str:
@@ -106,12 +118,16 @@ def _difference(before: Scene, after: Scene) -> tuple[Thing | None, Thing | None
     return next(iter(old), None), next(iter(new), None)
 
 
-def _name(thing: Thing, scene: Scene, rng: random.Random) -> str | None:
-    names = []
+def _names(thing: Thing, scene: Scene) -> list[str]:
+    """What a thing can be called, so that it is no other of the scene."""
     if sum(t.shape == thing.shape for t in scene.things) == 1:
-        names += [thing.shape, f"{thing.color} {thing.shape}"]
-    elif sum((t.shape, t.color) == (thing.shape, thing.color) for t in scene.things) == 1:
-        names.append(f"{thing.color} {thing.shape}")
+        return [thing.shape, f"{thing.color} {thing.shape}"]
+    is_unique = sum((t.shape, t.color) == (thing.shape, thing.color) for t in scene.things) == 1
+    return [f"{thing.color} {thing.shape}"] if is_unique else []
+
+
+def _name(thing: Thing, scene: Scene, rng: random.Random) -> str | None:
+    names = _names(thing, scene)
     return rng.choice(names) if names else None
 
 
@@ -139,7 +155,7 @@ def _remove(scene: Scene, rng: random.Random) -> Scene | None:
 
 
 def _add(scene: Scene, rng: random.Random) -> Scene | None:
-    if len(scene.things) > 3:
+    if len(scene.things) > MOST_BEFORE_ADDING:
         return None
     thing = Thing(rng.choice(SHAPES), rng.choice(COLOR_NAMES), rng.choice(SIZE_NAMES), _free_place(scene, rng))
     return Scene.of(scene.ground, [*scene.things, thing])

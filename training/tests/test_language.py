@@ -7,7 +7,7 @@ from shapes import captions, edits, frames, knowledge, pairs, questions, strange
 from shapes.benchmark import ANSWERS, CONFIRMATIONS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, STRANGERS, THINKING, Cases, run
 from shapes.inventory import entries
 from shapes.wording import typed
-from shapes.world import COLOR_NAMES, GROUND_NAMES, SHAPES, Scene, Thing, random_scene, render, split
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, Scene, Thing, random_scene, render, split
 
 SCENE = Scene.of("gray", [Thing("circle", "red", "small", "top left"), Thing("star", "blue", "large", "center")])
 
@@ -104,6 +104,19 @@ class EditTests(unittest.TestCase):
             change = edits.edit(scene, rng)
             self.assertNotEqual(change.result, scene)
             self.assertEqual(edits.kind_of(scene, change.result), change.kind)
+
+    def test_a_scene_to_edit_has_edits_beside_its_ground(self) -> None:
+        def kinds(scene: Scene) -> set[str]:
+            rng = random.Random(scene.key)
+            return {edits.edit(scene, rng).kind for _ in range(60)}
+
+        twins = [Thing(*looks, "large", place) for looks, place in zip([("circle", "red"), ("star", "blue")] * 2, PLACES)]
+        self.assertEqual(kinds(Scene.of("gray", twins)), {"ground"})
+        rng = random.Random(8)
+        for _ in range(300):
+            self.assertGreater(len(kinds(edits.scene_to_edit(rng, 4, "train"))), 4)
+        rng = random.Random(8)
+        self.assertTrue(any(kinds(random_scene(rng, 4, "train")) == {"ground"} for _ in range(300)), "the filter was not needed")
 
     def test_an_edit_leaves_the_rest_alone(self) -> None:
         change = edits.edit(SCENE, random.Random(7), "ground")
