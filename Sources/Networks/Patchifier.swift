@@ -51,6 +51,9 @@ package struct PatchifierConfig: Sendable, Equatable, Decodable {
         guard (1...6).contains(blocks.count), blocks.allSatisfy((1...65536).contains) else {
             throw config.invalid(.blockChannels, "\(blocks) are not 1 to 6 channel counts")
         }
+        guard blocks[0].isMultiple(of: 2) else {
+            throw config.invalid(.blockChannels, "\(blocks[0]) is odd: a timestep is half sines and half cosines")
+        }
         guard patchSize == 1 << (blocks.count - 1) else {
             throw config.invalid(.patchSize, "\(blocks.count) blocks make patches of \(1 << (blocks.count - 1))")
         }

@@ -8,6 +8,15 @@ extension PipelineError {
     static func require(_ condition: Bool, _ field: String, _ reason: String) throws {
         guard condition else { throw PipelineError.invalidRequest(field: field, reason: reason) }
     }
+
+    /// Bytes of text in a request. More than any model holds, and a tokenizer is through with it within seconds.
+    static let textLimit = 1 << 20
+
+    /// - Throws: `invalidRequest` for texts that no model could hold
+    static func requireLength(of texts: some Sequence<String>, _ field: String) throws {
+        let length = texts.reduce(0) { $0 + $1.utf8.count }
+        try require(length <= textLimit, field, "must be at most \(textLimit) bytes of text, not \(length)")
+    }
 }
 
 /// What a request for a reply calls its texts and its pictures.
@@ -29,6 +38,8 @@ extension ChatRequest {
 extension GenerationRequest {
     func check() throws {
         try PipelineError.require(!prompt.isEmpty || !images.isEmpty, "prompt", "may be empty only with pictures")
+        try PipelineError.requireLength(of: [prompt], "prompt")
+        try PipelineError.requireLength(of: [negativePrompt ?? ""], "negative_prompt")
         try PipelineError.require((1...8).contains(count), "n", "must be 1…8")
         try PipelineError.require((1...1000).contains(steps ?? 1), "num_inference_steps", "must be 1…1000")
         for (field, scale) in [("guidance_scale", guidanceScale), ("image_guidance_scale", imageGuidanceScale)] {
@@ -45,6 +56,7 @@ extension AnswerRequest {
             "question",
             "may be empty only with a picture"
         )
+        try PipelineError.requireLength(of: [question], "question")
     }
 }
 

@@ -200,12 +200,15 @@ enum ByteCount {
         ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("B", 1),
     ]
 
-    /// Bytes, or nil where the text is no size, is not above 0, or doesn't fit.
+    /// More than any machine has; sums of a few sizes stay within an `Int`.
+    private static let limit = 1 << 50
+
+    /// Bytes, or nil where the text is no size, is not above 0, or is beyond the limit.
     static func parse(_ text: String) -> Int? {
         let unit = units.first { text.hasSuffix($0.suffix) }
         let digits = text.dropLast(unit?.suffix.count ?? 0).trimmingCharacters(in: .whitespaces)
         guard let number = Int(digits), number > 0 else { return nil }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit?.factor ?? 1)
-        return overflow ? nil : bytes
+        return overflow || bytes > limit ? nil : bytes
     }
 }

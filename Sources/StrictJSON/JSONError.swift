@@ -7,6 +7,7 @@ package struct JSONError: Error, Equatable, CustomStringConvertible {
         case duplicateKey(String)
         case tooDeep(limit: Int)
         case tooManyValues(limit: Int)
+        case tooManyMarks(limit: Int)
         /// Well-formed, but nothing that the reader's caller can use; in the caller's words.
         case refused(String)
     }
@@ -35,6 +36,7 @@ package struct JSONError: Error, Equatable, CustomStringConvertible {
         case .duplicateKey(let key): "key \"\(key)\" appears twice"
         case .tooDeep(let limit): "nested more than \(limit) deep"
         case .tooManyValues(let limit): "more than \(limit) values"
+        case .tooManyMarks(let limit): "more than \(limit) combining marks in a row"
         }
     }
 

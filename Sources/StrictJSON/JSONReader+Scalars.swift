@@ -3,6 +3,16 @@ extension JSONReader {
 
     /// A string, its escapes resolved.
     package mutating func string() throws(JSONError) -> JSONString {
+        skipSpace()
+        let start = position
+        let string = try anyString()
+        if let limit = rules.markLimit, string.longestMarkRun > limit {
+            throw JSONError(.tooManyMarks(limit: limit), offset: start)
+        }
+        return string
+    }
+
+    private mutating func anyString() throws(JSONError) -> JSONString {
         try expect("\"")
         let start = position
         var isASCII = skipPlainText()

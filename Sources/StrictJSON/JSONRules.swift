@@ -6,10 +6,13 @@ package struct JSONRules: Sendable {
     package let valueLimit: Int
     /// Whether `NaN`, `Infinity` and `-Infinity` are numbers, as Python's json module writes them.
     package let admitsNonFiniteNumbers: Bool
+    /// Combining marks in a row, in a key or a string (`JSONString.longestMarkRun`); nil where nobody normalises them.
+    package let markLimit: Int?
 
-    package init(depthLimit: Int, valueLimit: Int, admitsNonFiniteNumbers: Bool = false) {
+    package init(depthLimit: Int, valueLimit: Int, admitsNonFiniteNumbers: Bool = false, markLimit: Int? = nil) {
         self.depthLimit = depthLimit
         self.valueLimit = valueLimit
         self.admitsNonFiniteNumbers = admitsNonFiniteNumbers
+        self.markLimit = markLimit
     }
 }

@@ -17,6 +17,22 @@ package struct JSONString: Sendable, Hashable, ExpressibleByStringLiteral, Custo
 
     package init(stringLiteral value: String) { self.init(value) }
 
+    /// The longest run of marks, which combine with the character before them. Whoever normalises a text, as Swift does to
+    /// compare strings, sorts each run: in time quadratic in its length.
+    package var longestMarkRun: Int {
+        // Marks begin at U+0300, and with this byte.
+        guard utf8.contains(where: { $0 >= 0xCC }) else { return 0 }
+        var (longest, run) = (0, 0)
+        for scalar in text.unicodeScalars {
+            let properties = scalar.properties
+            let isMark =
+                properties.canonicalCombiningClass != .notReordered || properties.generalCategory == .nonspacingMark
+            run = isMark ? run + 1 : 0
+            longest = max(longest, run)
+        }
+        return longest
+    }
+
     package var text: String { String(decoding: utf8, as: UTF8.self) }
     package var description: String { text }
 

@@ -6,6 +6,24 @@ import Tensors
 import Testing
 
 @Suite struct LlamaFusionTests {
+    @Test(arguments: [
+        (#""block_out_channels": [33, 66]"#, "33 is odd"), (#""norm_num_groups": 5"#, "does not divide"),
+        (#""latent_size": 9"#, "latent_size"),
+    ])
+    func patchifierThatCannotBe_isRefused(change: String, reason: String) throws {
+        let sound = [
+            #""patchifier": "unet""#, #""latent_channels": 4"#, #""latent_size": 8"#, #""patch_size": 2"#,
+            #""block_out_channels": [6, 12]"#, #""norm_num_groups": 3"#, #""attention_head_dim": 6"#,
+        ]
+        func config(_ fields: [String]) throws -> PatchifierConfig {
+            try JSONDecoder().decode(PatchifierConfig.self, from: Data("{\(fields.joined(separator: ","))}".utf8))
+        }
+        #expect(try config(sound).blockChannels == [6, 12])
+        let name = try #require(change.split(separator: ":").first)
+        let fields = sound.filter { !$0.hasPrefix(name) } + [change]
+        #expect { _ = try config(fields) } throws: { "\($0)".contains(reason) }
+    }
+
     @Test(arguments: TestNetworks.models)
     func noise_equalsTheReference(model: String) throws {
         let network = try TestNetworks.llamaFusion(model)

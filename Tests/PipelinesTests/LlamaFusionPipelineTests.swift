@@ -281,6 +281,7 @@ import Tokenizers
         #expect(
             try field(changed { $0.negativePrompt = String(repeating: "word ", count: 10000) }) == "negative_prompt"
         )
+        #expect(try field(generation(String(repeating: "a", count: 1 << 20 + 1))) == "prompt")
         #expect(try field(changed { $0.images = Array(repeating: picture, count: 300) }) == "images")
         #expect(try field(changed { $0.count = 0 }) == "n")
         #expect(try field(changed { $0.count = 9 }) == "n")

@@ -81,4 +81,18 @@ import Testing
         #expect(equal.branches.map(\.condition) == ["same"])
         #expect(equal.branches.map(\.weight) == [1])
     }
+
+    /// 1 - 1e17 is -1e17: rounding leaves nothing of the weights' sum.
+    @Test(arguments: [7.5, 1e16, 1e17, 1e300, Double.greatestFiniteMagnitude])
+    func sameConditions_areOneBranchWhateverTheScale(scale: Double) {
+        let text = Guidance(full: "full", null: "null", scale: scale)
+        for guidance in [
+            text.map { _ in "a" }, Guidance(full: "a", null: "a", scale: scale),
+            Guidance(full: "a", image: "b", null: "a", scale: scale, imageScale: scale),
+            Guidance(full: "a", image: "a", null: "a", scale: scale, imageScale: 2),
+        ] {
+            #expect(guidance.branches.map(\.condition) == ["a"])
+            #expect(guidance.branches.map(\.weight) == [1])
+        }
+    }
 }

@@ -56,6 +56,26 @@ import Testing
         }
     }
 
+    /// Normalising such a text, or comparing it with another, would take hours.
+    @Test func heapsOfMarks_areRefused() async throws {
+        let client = try await TestClient()
+        let marks = String(repeating: "\u{301}", count: 100_000) + String(repeating: "\u{316}", count: 100_000)
+        for body in [
+            "{\"prompt\": \"a\(marks)\"}", "{\"\(marks)\": 1}", "{\"prompt\": \"a\", \"model\": \"\(marks)\"}",
+        ] {
+            let reply = try await client.post("/v1/images/generations", body)
+            #expect(reply.status == 400 && reply.code == "invalid_json")
+        }
+        let form = Array("--XX\r\nContent-Disposition: form-data; name=\"question\"\r\n\r\n\(marks)\r\n--XX--\r\n".utf8)
+        let reply = try await client.send(
+            .post,
+            "/v1/answers",
+            fields: [.contentType: "multipart/form-data; boundary=XX"],
+            body: form
+        )
+        #expect(reply.status == 400 && reply.param == "question")
+    }
+
     @Test func mutatedForm_isAnsweredOrRefused() async throws {
         let client = try await TestClient()
         var body = Array("--XX\r\nContent-Disposition: form-data; name=\"question\"\r\n\r\nwhat?\r\n--XX\r\n".utf8)

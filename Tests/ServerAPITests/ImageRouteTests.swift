@@ -158,6 +158,15 @@ import Testing
         (#"{"prompt": "a", "steps": 5}"#, "steps", "unknown_parameter"),
         (#"{"prompt": "a", "user": 5}"#, "user", "invalid_type"),
         (#"{"prompt": "a", "metadata": {"a": 5}}"#, "metadata.a", "invalid_type"),
+        (
+            "{\"prompt\": \"a\", \"metadata\": {\"\(String(repeating: "k", count: 65))\": \"\"}}", "metadata",
+            "invalid_value"
+        ),
+        (
+            "{\"prompt\": \"a\", \"metadata\": {\"k\": \"\(String(repeating: "v", count: 513))\"}}", "metadata",
+            "invalid_value"
+        ),
+        ("{\"prompt\": \"a\", \"user\": \"\(String(repeating: "u", count: 513))\"}", "user", "invalid_value"),
         (#"{"prompt": "a", "extra_body": 5}"#, "extra_body", "invalid_type"),
         (#"{"prompt": "a", "model": 5}"#, "model", "invalid_type"),
     ])

@@ -208,6 +208,16 @@ import Testing
         #expect(listed?.first?["status"] == "expired")
     }
 
+    @Test func jobThatExpiresWhileItIsShown_isGone() async throws {
+        let client = try await TestClient()
+        let id = try await submit(client)
+        _ = try await client.finishedJob(id)
+        // The job is looked at, then its result.
+        client.server.clock.advance(by: 24 * 3600, afterReads: 1)
+        let reply = try await client.get("/v1/jobs/\(id)")
+        #expect(reply.status == 410 && reply.code == "job_expired")
+    }
+
     @Test func deletedJob_isNotFound() async throws {
         let client = try await TestClient()
         let id = try await submit(client)

@@ -89,10 +89,26 @@ package final class TemporaryFolder: Sendable {
 /// A clock that stands still until a test moves it.
 package final class FakeClock: Sendable {
     private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+    private let leap = Mutex<(reads: Int, seconds: Double)?>(nil)
 
     package init() {}
 
-    package var now: Date { time.withLock(\.self) }
+    package var now: Date {
+        let now = time.withLock(\.self)
+        let due = leap.withLock { leap -> Double? in
+            leap?.reads -= 1
+            guard let due = leap, due.reads == 0 else { return nil }
+            leap = nil
+            return due.seconds
+        }
+        if let due { advance(by: due) }
+        return now
+    }
+
+    /// Lets time pass once the clock has been read so often.
+    package func advance(by seconds: Double, afterReads reads: Int) {
+        leap.withLock { $0 = (reads, seconds) }
+    }
 
     package func advance(by seconds: Double) {
         time.withLock { $0 += seconds }

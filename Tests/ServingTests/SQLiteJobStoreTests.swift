@@ -1,9 +1,11 @@
 import Foundation
+import GRDB
 import Images
 import Pipelines
-import Serving
 import ServingFakes
 import Testing
+
+@testable import Serving
 
 @Suite struct SQLiteJobStoreTests {
     private let folder: TemporaryFolder
@@ -97,6 +99,63 @@ import Testing
         #expect(cancelled.status == .cancelled)
         #expect(cancelled.failure == failure)
         #expect(cancelled.completedAt == start + 5)
+    }
+
+    @Test func runThatKillsItsProcess_failsInTheEnd() throws {
+        let store = try open()
+        var (deadly, slow, waiting) = (job(durable: true), job(durable: true), job(durable: true))
+        for job in [deadly, slow, waiting] { try store.insert(job, request: request) }
+        let failure = JobFailure(.serverStopped, "gone")
+        func recovered() throws -> [JobID] {
+            try store.recover(failing: failure, at: start + 5, expiry: start + 50).map(\.job.id)
+        }
+        deadly.status = .inProgress
+        slow.status = .inProgress
+        for death in 1...4 {
+            slow.progress = RunProgress(stage: .denoise, step: death, steps: 100)
+            for job in [deadly, slow] { try store.update(job) }
+            #expect(try recovered() == [deadly.id, slow.id, waiting.id])
+        }
+        // What a process leaves that stops in good order does not count.
+        try store.keep(deadly, request: nil, state: nil)
+        for death in 5...8 {
+            slow.progress = RunProgress(stage: .denoise, step: death, steps: 100)
+            try store.update(slow)
+            #expect(try recovered() == [deadly.id, slow.id, waiting.id])
+        }
+        #expect(try recovered() == [slow.id, waiting.id])
+        let failed = try #require(try store.job(deadly.id))
+        #expect(failed.status == .failed && failed.failure?.reason == .runFailed)
+        #expect(failed.completedAt == start + 5 && failed.expiresAt == start + 50)
+    }
+
+    @Test func damagedJob_hidesNoOther() throws {
+        let store = try open()
+        let (unfinished, finished, good) = (job(key: "k", durable: true), job(), job(durable: true))
+        for job in [unfinished, finished, good] { try store.insert(job, request: request) }
+        try store.finish(finish(finished, after: 1, pictures: [Data([1])]), pictures: [Data([1])])
+        try store.write { database in
+            try database.execute(
+                sql: "UPDATE jobs SET document = '{}' WHERE id IN (?, ?)",
+                arguments: [unfinished.id.rawValue, finished.id.rawValue]
+            )
+        }
+        #expect(try store.jobs(JobQuery()).jobs.map(\.id) == [good.id])
+        let failure = JobFailure(.serverStopped, "gone")
+        #expect(try store.recover(failing: failure, at: start, expiry: start).map(\.job.id) == [good.id])
+        #expect(try store.recover(failing: failure, at: start, expiry: start).map(\.job.id) == [good.id])
+        try store.insert(job(key: "k"), request: nil)
+        try store.expire(now: start + 7200, byteLimit: .max, forgetting: start)
+        #expect(try store.picture(of: finished.id, at: 0) == nil)
+        #expect { _ = try store.job(finished.id) } throws: { "\($0)".contains(finished.id.rawValue) }
+        try store.expire(now: start + 7201, byteLimit: .max, forgetting: start + 7201)
+        #expect(try store.job(finished.id) == nil && store.job(unfinished.id) == nil)
+    }
+
+    @Test func commits_surviveAPowerFailure() throws {
+        let store = try open()
+        let level = try store.write { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
+        #expect(level == 2)
     }
 
     @Test func finishedJob_leavesNothingToRecover() throws {

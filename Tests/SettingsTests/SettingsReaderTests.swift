@@ -124,6 +124,7 @@ private func problem(_ text: String, environment: [String: String] = [:]) throws
         ("server: {port: 80.5}", "server.port", "whole number"),
         ("server: {limits: {body: lots}}", "server.limits.body", "lots"),
         ("server: {limits: {body: 99999999999TiB}}", "server.limits.body", "size"),
+        ("server: {limits: {request_line: 9223372036854775807}}", "server.limits.request_line", "size"),
         ("server: {limits: {idle_seconds: -1}}", "server.limits.idle_seconds", "above 0"),
         ("server: {limits: {idle_seconds: nan}}", "server.limits.idle_seconds", "above 0"),
         ("server: {keys: [{name: a}]}", "server.keys", "not supported yet"),

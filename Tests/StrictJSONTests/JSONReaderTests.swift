@@ -89,6 +89,20 @@ private func error(_ text: String, _ rules: JSONRules = rules) -> JSONError? {
         #expect(error(#"{"a":1,"b":2,"c":3,"d":4}"#, four)?.fault == .tooManyValues(limit: 4))
     }
 
+    @Test func marksInARow_areLimited() throws {
+        let three = JSONRules(depthLimit: 3, valueLimit: 10, markLimit: 3)
+        let (acute, below) = ("\u{301}", "\u{316}")
+        let text = "a\(acute)\(below)\(acute)e\(acute)"
+        #expect(try parse("[\"\(text)\"]", three) == [.string(JSONString(text))])
+        #expect(error("[\"a\(acute)\(below)\(acute)\(below)\"]", three)?.fault == .tooManyMarks(limit: 3))
+        #expect(error("[\"a\(acute)\(below)\(acute)\(below)\"]", three)?.offset == 1)
+        #expect(error(#"["a\u0301\u0316\u0301\u0316"]"#, three)?.fault == .tooManyMarks(limit: 3))
+        #expect(error("{\"a\(acute)\(below)\(acute)\(below)\": 1}", three)?.fault == .tooManyMarks(limit: 3))
+        // A vowel sign that is no mark itself decomposes into two.
+        #expect(error(#"["\u0F73\u0F73\u0F73\u0F73"]"#, three)?.fault == .tooManyMarks(limit: 3))
+        #expect(throws: Never.self) { try parse("[\"a\(acute)\(below)\(acute)\(below)\"]") }
+    }
+
     @Test func nonFiniteNumbers_needLeave() throws {
         let python = JSONRules(depthLimit: 2, valueLimit: 10, admitsNonFiniteNumbers: true)
         let values = try #require(try parse("[NaN, Infinity, -Infinity, 1]", python).arrayValue).map(\.doubleValue)

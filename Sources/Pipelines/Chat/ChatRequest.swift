@@ -67,6 +67,9 @@ package struct ChatRequest: Codable, Sendable, Equatable {
     /// All pictures of the conversation in the order in which they were given.
     package var images: [PixelImage] { turns.flatMap(\.images) }
 
+    /// More messages than any model holds.
+    private static let turnLimit = 4096
+
     /// - Throws: `PipelineError.invalidRequest` for what no model can do.
     func check() throws {
         try PipelineError.require(turns.last?.role == .user, "messages", "must end with a message of the user")
@@ -75,6 +78,8 @@ package struct ChatRequest: Codable, Sendable, Equatable {
             "messages",
             "the last message is empty"
         )
+        try PipelineError.require(turns.count <= Self.turnLimit, "messages", "must be at most \(Self.turnLimit)")
+        try PipelineError.requireLength(of: turns.map(\.text), "messages")
         try PipelineError.require((1...8).contains(count), "n", "must be 1…8")
         try PipelineError.require(maxTokens >= 1, "max_tokens", "must be at least 1")
         try sampling.check()

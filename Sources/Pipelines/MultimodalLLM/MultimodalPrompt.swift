@@ -22,7 +22,8 @@ struct MultimodalPrompt: Sendable, Equatable {
     ///   - ids: with one placeholder for every input
     ///   - inputs: in the order of their placeholders
     ///   - field: what the request calls its pictures
-    /// - Throws: `PipelineError.invalidRequest` for an input that the model can't look at.
+    /// - Throws: `PipelineError.invalidRequest` for an input that the model can't look at, and for another number of
+    ///   placeholders.
     init(_ ids: [Int], _ inputs: [VisualInput], _ front: any VisionFront, field: String) throws {
         var sequence = VisualSequence()
         var spans: [PromptSpan] = []
@@ -34,7 +35,8 @@ struct MultimodalPrompt: Sendable, Equatable {
             spans.append(.text(end - start))
         }
         for (place, id) in ids.enumerated() where id == front.pictureToken || id == front.videoToken {
-            precondition(index < inputs.count, "more placeholders than the \(inputs.count) inputs")
+            // A tokenizer may make placeholders of ordinary text where they are no special tokens.
+            guard index < inputs.count else { throw Self.placeholders(field, than: inputs.count) }
             endText(at: place)
             sequence.append(source: index, tokens: try front.rowCount(of: inputs[index], field: field))
             sequence.endPass()
@@ -42,13 +44,17 @@ struct MultimodalPrompt: Sendable, Equatable {
             spans.append(.visual(inputs[index]))
             (start, index) = (place + 1, index + 1)
         }
-        precondition(index == inputs.count, "\(inputs.count) inputs, but \(index) placeholders")
+        guard index == inputs.count else { throw Self.placeholders(field, than: inputs.count) }
         endText(at: ids.count)
         self.sequence = sequence
         self.inputs = inputs
         self.inputEnds = inputEnds
         tokens = Set(ids)
         positions = try front.positions(of: spans)
+    }
+
+    private static func placeholders(_ field: String, than count: Int) -> PipelineError {
+        .invalidRequest(field: field, reason: "reads as another number of pictures than the \(count) that there are")
     }
 }
 

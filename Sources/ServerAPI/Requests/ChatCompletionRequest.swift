@@ -18,7 +18,7 @@ struct ChatCompletionRequest {
     /// - Throws: `APIError` 400 naming the first field that is wrong.
     init(_ fields: RequestFields, pictures reader: PictureReader) throws(APIError) {
         model = try fields.string("model")
-        _ = try fields.string("user")
+        _ = try fields.string("user", upTo: 512)
         _ = try fields.strings("metadata")
         isStreamed = try fields.flag("stream") ?? false
         includesUsage = try Self.includesUsage(fields, isStreamed: isStreamed)

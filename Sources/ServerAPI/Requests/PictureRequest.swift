@@ -16,7 +16,7 @@ struct PictureRequest {
     init(_ fields: RequestFields, pictures reader: PictureReader, isEdit: Bool) throws(APIError) {
         let prompt = try fields.requiredString("prompt")
         model = try fields.string("model")
-        _ = try fields.string("user")
+        _ = try fields.string("user", upTo: 512)
         _ = try fields.strings("metadata")
         let count = try fields.integer("n", in: 1...8) ?? 1
         let size = try fields.string("size").flatMap { text throws(APIError) in try Self.size(text) }

@@ -80,6 +80,12 @@ struct RequestFields {
             }
             guard part.filename == nil else { throw .invalid(part.name, "'\(part.name)' can't be a file.") }
             guard let text = part.text else { throw .invalid(part.name, "'\(part.name)' is not UTF-8.") }
+            guard JSONString(text).longestMarkRun <= JSONRules.markLimit else {
+                throw .invalid(
+                    part.name,
+                    "'\(part.name)' has more than \(JSONRules.markLimit) combining marks in a row."
+                )
+            }
             guard !has(part.name) else { throw .invalid(part.name, "'\(part.name)' is there twice.") }
             values.append((part.name, .text(text)))
         }
@@ -122,13 +128,17 @@ struct RequestFields {
         return value
     }
 
-    func string(_ name: String) throws(APIError) -> String? {
+    /// - Parameter limit: how many characters it may have
+    func string(_ name: String, upTo limit: Int? = nil) throws(APIError) -> String? {
+        let string: String
         switch value(name) {
         case nil: return nil
-        case .text(let text): return text
-        case .json(.string(let string)): return string.text
+        case .text(let text): string = text
+        case .json(.string(let text)): string = text.text
         case .json(let other): throw .wrongType(name, expected: "a string", found: other.kind)
         }
+        if let limit, string.count > limit { throw .invalid(name, "'\(name)' must have at most \(limit) characters.") }
+        return string
     }
 
     func requiredString(_ name: String) throws(APIError) -> String {
@@ -201,7 +211,7 @@ struct RequestFields {
         return choice
     }
 
-    /// An object whose values are strings, as OpenAI's `metadata`.
+    /// An object whose values are strings, within the bounds of OpenAI's `metadata`: every look at a job shows it.
     func strings(_ name: String) throws(APIError) -> JSONObject? {
         let object: JSONObject
         switch value(name) {
@@ -214,9 +224,13 @@ struct RequestFields {
             }
             object = value
         }
+        guard object.members.count <= 16 else { throw .invalid(name, "'\(name)' must hold at most 16 strings.") }
         for member in object.members {
-            guard case .string = member.value else {
+            guard case .string(let string) = member.value else {
                 throw .wrongType("\(name).\(member.name)", expected: "a string", found: member.value.kind)
+            }
+            guard member.name.count <= 64, string.text.count <= 512 else {
+                throw .invalid(name, "'\(name)' must have keys of at most 64 and strings of at most 512 characters.")
             }
         }
         return object

@@ -16,7 +16,10 @@ extension ServerAPI {
     /// - Throws: `APIError` 404 if there is none, 410 if it has expired.
     func render(_ id: JobID, _ request: Request) async throws -> JSONValue {
         let view = try await view(id)
-        let finished = view.job.status == .completed ? try await jobs.finished(id) : nil
+        guard view.job.status == .completed else { return JobRenderer(request).job(view) }
+        // Its time may be over, or it may be deleted, since it was looked at.
+        guard let finished = try await jobs.finished(id) else { throw APIError.jobNotFound(id.rawValue) }
+        guard finished.job.status == .completed else { throw APIError.expired(id.rawValue) }
         return JobRenderer(request).job(view, finished: finished)
     }
 

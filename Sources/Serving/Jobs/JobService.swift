@@ -226,7 +226,7 @@ package final class JobService: Sendable {
         guard let number else { return false }
         let reminder = seconds.map { seconds in
             Task { [weak self] in
-                while (try? await Task.sleep(for: .seconds(seconds))) != nil { self?.remind(number, of: id) }
+                while (try? await Task.sleep(for: .seconds(seconds))) != nil, self?.remind(number, of: id) == true {}
             }
         }
         continuation.onTermination = { [weak self] _ in
@@ -237,10 +237,12 @@ package final class JobService: Sendable {
     }
 
     /// Tells an observer once more where its job stands. Under the lock, so that the end of the job is not replaced.
-    private func remind(_ number: Int, of id: JobID) {
+    /// - Returns: whether it still observes
+    private func remind(_ number: Int, of id: JobID) -> Bool {
         state.withLock { state in
-            guard let observer = state.live[id]?.observers[number], let view = state.view(id) else { return }
+            guard let observer = state.live[id]?.observers[number], let view = state.view(id) else { return false }
             observer.yield(.changed(view))
+            return true
         }
     }
 }

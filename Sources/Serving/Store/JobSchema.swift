@@ -34,6 +34,15 @@ enum JobSchema {
                     """
             )
         }
+        migrator.registerMigration("deaths") { database in
+            // How often the process died while a job ran, at no later step than before.
+            try database.execute(
+                sql: """
+                    ALTER TABLE runs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE runs ADD COLUMN furthestStep INTEGER NOT NULL DEFAULT 0;
+                    """
+            )
+        }
         return migrator
     }
 }

@@ -38,7 +38,7 @@ package protocol JobStore: Sendable {
     func delete(_ id: JobID) throws -> Bool
 
     /// After a start: the durable jobs that had not finished, oldest first. The others that had not finished end as
-    /// cancelled, with `failure`, and expire at `expiry`.
+    /// cancelled, with `failure`, and those that the process has died of again and again as failed; both expire at `expiry`.
     func recover(failing failure: JobFailure, at now: Date, expiry: Date) throws -> [InterruptedJob]
 
     /// Removes results whose time has come by `now`, then the oldest ones beyond `byteLimit` bytes of results in all.

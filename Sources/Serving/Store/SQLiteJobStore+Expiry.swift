@@ -4,31 +4,58 @@ import Pipelines
 
 /// Restart and expiry.
 extension SQLiteJobStore {
+    /// A run that was going when the process died so often, without a further step in between, is taken for the cause.
+    private static let deathLimit = 5
+
     package func recover(failing failure: JobFailure, at now: Date, expiry: Date) throws -> [InterruptedJob] {
         try write { database in
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT id, document, request, state FROM jobs LEFT JOIN runs ON runs.job = jobs.sequence
+                    SELECT sequence, id, document, request, state, deaths, furthestStep
+                    FROM jobs LEFT JOIN runs ON runs.job = jobs.sequence
                     WHERE status IN ('queued', 'in_progress') ORDER BY sequence
                     """
             )
             return try rows.compactMap { row in
-                var job = try JobArchive.job(row)
-                // A request that can't be read any more must not keep the others from running on.
+                // A job or a request that can't be read any more must not keep the others from running on.
+                guard var job = try? JobArchive.job(row) else {
+                    try Self.discard(row, now: now, in: database)
+                    return nil
+                }
                 let request = (row["request"] as Data?).flatMap { try? JobArchive.request($0) }
                 if job.isDurable, let request {
-                    job.status = .queued
-                    return InterruptedJob(job: job, request: request, state: row["state"])
+                    let deaths = try Self.countDeath(of: job, row, in: database)
+                    if deaths < Self.deathLimit {
+                        job.status = .queued
+                        return InterruptedJob(job: job, request: request, state: row["state"])
+                    }
+                    job.status = .failed
+                    job.failure = JobFailure(.runFailed, "The server died \(deaths) times while the job ran.")
+                } else {
+                    job.status = .cancelled
+                    job.failure = failure
                 }
-                job.status = .cancelled
-                job.failure = failure
                 job.completedAt = now
                 job.expiresAt = expiry
                 try Self.finish(job, pictures: [], in: database)
                 return nil
             }
         }
+    }
+
+    /// Counts how often the process has died while a job ran, without getting further than ever before. A process that
+    /// stops in good order sets the count to 0 (`keep`).
+    private static func countDeath(of job: Job, _ row: Row, in database: Database) throws -> Int {
+        guard job.status == .inProgress else { return 0 }
+        let step = job.progress?.step ?? 0
+        let furthest: Int = row["furthestStep"]
+        let deaths: Int = step > furthest ? 1 : row["deaths"] + 1
+        try database.execute(
+            sql: "UPDATE runs SET deaths = ?, furthestStep = ? WHERE job = ?",
+            arguments: [deaths, max(step, furthest), row["sequence"] as Int64]
+        )
+        return deaths
     }
 
     package func expire(now: Date, byteLimit: Int, forgetting: Date) throws {
@@ -70,13 +97,30 @@ extension SQLiteJobStore {
 
     /// Leaves of a finished job that it existed and when it ended.
     private static func expire(_ row: Row, now: Date, in database: Database) throws {
-        var job = try JobArchive.job(row)
+        guard var job = try? JobArchive.job(row) else { return try discard(row, now: now, in: database) }
         job.expire()
         job.expiresAt = min(job.expiresAt ?? now, now)
+        try removePictures(of: row, in: database)
+        try overwrite(job, in: database)
+    }
+
+    /// Lets a job that can't be read expire; what is left of it still tells why, until it is forgotten.
+    private static func discard(_ row: Row, now: Date, in database: Database) throws {
+        try removePictures(of: row, in: database)
+        try database.execute(
+            sql: "DELETE FROM runs WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
+            arguments: [row["id"] as String]
+        )
+        try database.execute(
+            sql: "UPDATE jobs SET status = 'expired', idempotencyKey = NULL, expiresAt = ?, bytes = 0 WHERE id = ?",
+            arguments: [now.timeIntervalSince1970, row["id"] as String]
+        )
+    }
+
+    private static func removePictures(of row: Row, in database: Database) throws {
         try database.execute(
             sql: "DELETE FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-            arguments: [job.id.rawValue]
+            arguments: [row["id"] as String]
         )
-        try overwrite(job, in: database)
     }
 }

@@ -36,6 +36,8 @@ package final class SQLiteJobStore: JobStore {
                 )
             }
             database = try DatabaseQueue(path: path.path, configuration: configuration)
+            // A job that was promised survives a power failure too. GRDB sets NORMAL when it opens a file in WAL mode.
+            try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try JobSchema.migrator.migrate(database)
             guard try database.read({ try JobSchema.migrator.hasBeenSuperseded($0) }) == false else {
                 throw JobStoreError.unusable(path: path.path, reason: "it was written by a newer version")
@@ -126,12 +128,13 @@ package final class SQLiteJobStore: JobStore {
                     arguments: [try JobArchive.archive(request), job.id.rawValue]
                 )
             }
-            if let state {
-                try database.execute(
-                    sql: "UPDATE runs SET state = ? WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-                    arguments: [state, job.id.rawValue]
-                )
-            }
+            try database.execute(
+                sql: """
+                    UPDATE runs SET state = COALESCE(?, state), deaths = 0
+                    WHERE job = (SELECT sequence FROM jobs WHERE id = ?)
+                    """,
+                arguments: [state, job.id.rawValue]
+            )
         }
     }
 
@@ -246,7 +249,8 @@ package final class SQLiteJobStore: JobStore {
                 // One more than asked for tells whether there are more.
                 arguments: [before, query.status?.rawValue, query.status?.rawValue, query.limit + 1]
             )
-            let jobs = try rows.prefix(query.limit).map(JobArchive.job)
+            // A damaged job can be asked for by its name, which tells what is wrong; it must not hide the others.
+            let jobs = rows.prefix(query.limit).compactMap { try? JobArchive.job($0) }
             return JobPage(jobs: jobs, hasMore: rows.count > query.limit)
         }
     }
