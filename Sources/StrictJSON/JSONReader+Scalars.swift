@@ -3,23 +3,14 @@ extension JSONReader {
 
     /// A string, its escapes resolved.
     package mutating func string() throws(JSONError) -> JSONString {
-        skipSpace()
-        let start = position
-        let string = try anyString()
-        if let limit = rules.markLimit, string.longestMarkRun > limit {
-            throw JSONError(.tooManyMarks(limit: limit), offset: start)
-        }
-        return string
-    }
-
-    private mutating func anyString() throws(JSONError) -> JSONString {
         try expect("\"")
         let start = position
         var isASCII = skipPlainText()
         if next == UInt8(ascii: "\"") {
             position += 1
-            if !isASCII { try validate(start..<position - 1) }
-            return JSONString(validated: bytes[start..<position - 1])
+            if isASCII { return JSONString(validated: bytes[start..<position - 1]) }
+            try validate(start..<position - 1)
+            return try checkingMarks(of: JSONString(validated: bytes[start..<position - 1]), from: start)
         }
         var text = Array(bytes[start..<position])
         while next != UInt8(ascii: "\"") {
@@ -34,7 +25,12 @@ extension JSONReader {
         position += 1
         // Escapes are ASCII: the rest is as valid alone as with them.
         if !isASCII { try validate(start..<position - 1) }
-        return JSONString(validated: text[...])
+        return try checkingMarks(of: JSONString(validated: text[...]), from: start)
+    }
+
+    private func checkingMarks(of string: JSONString, from start: Int) throws(JSONError) -> JSONString {
+        guard let limit = rules.markLimit, string.longestMarkRun > limit else { return string }
+        throw JSONError(.tooManyMarks(limit: limit), offset: start - 1)
     }
 
     /// Goes to the next quote, escape or control character, or to the end.

@@ -66,7 +66,7 @@ extension SQLiteJobStore {
             )
             let due = try Row.fetchAll(
                 database,
-                sql: "SELECT id, document FROM jobs WHERE status <> 'expired' AND expiresAt <= ?",
+                sql: "SELECT sequence, id, document FROM jobs WHERE status <> 'expired' AND expiresAt <= ?",
                 arguments: [now.timeIntervalSince1970]
             )
             for row in due { try Self.expire(row, now: now, in: database) }
@@ -80,7 +80,7 @@ extension SQLiteJobStore {
             let oldest = try Row.fetchCursor(
                 database,
                 sql: """
-                    SELECT id, document, bytes FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'
+                    SELECT sequence, id, document, bytes FROM jobs WHERE expiresAt IS NOT NULL AND status <> 'expired'
                     ORDER BY completedAt, sequence
                     """
             )
@@ -100,27 +100,22 @@ extension SQLiteJobStore {
         guard var job = try? JobArchive.job(row) else { return try discard(row, now: now, in: database) }
         job.expire()
         job.expiresAt = min(job.expiresAt ?? now, now)
-        try removePictures(of: row, in: database)
+        try remove("pictures", of: row, in: database)
         try overwrite(job, in: database)
     }
 
     /// Lets a job that can't be read expire; what is left of it still tells why, until it is forgotten.
     private static func discard(_ row: Row, now: Date, in database: Database) throws {
-        try removePictures(of: row, in: database)
+        for table in ["pictures", "runs"] { try remove(table, of: row, in: database) }
         try database.execute(
-            sql: "DELETE FROM runs WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-            arguments: [row["id"] as String]
-        )
-        try database.execute(
-            sql: "UPDATE jobs SET status = 'expired', idempotencyKey = NULL, expiresAt = ?, bytes = 0 WHERE id = ?",
-            arguments: [now.timeIntervalSince1970, row["id"] as String]
+            sql:
+                "UPDATE jobs SET status = 'expired', idempotencyKey = NULL, expiresAt = ?, bytes = 0 WHERE sequence = ?",
+            arguments: [now.timeIntervalSince1970, row["sequence"] as Int64]
         )
     }
 
-    private static func removePictures(of row: Row, in database: Database) throws {
-        try database.execute(
-            sql: "DELETE FROM pictures WHERE job = (SELECT sequence FROM jobs WHERE id = ?)",
-            arguments: [row["id"] as String]
-        )
+    /// Removes what a table holds of a job.
+    private static func remove(_ table: String, of row: Row, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM \(table) WHERE job = ?", arguments: [row["sequence"] as Int64])
     }
 }
