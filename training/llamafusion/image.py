@@ -19,13 +19,13 @@ from llamafusion.documents import Sequencer
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.pool import Pool
-from llamafusion.text import finished_text_model
+from llamafusion.text import finished_text_model, start_naming
 from recipe.autoencoder import latent_scale
 from recipe.context import Context
 from recipe.mastery import Mastery
 from recipe.noise import noise_weights, object_weights
 from recipe.pool import by_count
-from recipe.readers import Telling
+from recipe.readers import Found, Naming, Telling
 from recipe.rows import Row, padded_ids, parted
 from recipe.run import Average, Run, begin, finished, join_processes, process_number, set_rate, stage_parser
 from shapes import captions, edits, questions
@@ -36,6 +36,9 @@ NOISE_WEIGHT = 1.0
 
 TELLING_WEIGHT = 0.3
 """Weight of the telling losses beside the noise losses."""
+
+NAMING_WEIGHT = 0.3
+"""Weight of what is read where questions name things, beside the answers."""
 
 NOISY_TIMESTEPS = 0.35
 """Share of timesteps drawn from 750–995 instead of from all."""
@@ -58,7 +61,7 @@ class Batch:
     """Noise draws of each captioned picture."""
     edited: int = 12
     edit_draws: int = 4
-    asked: int = 16
+    asked: int = 28
     questions: int = 4
     objects: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 4)
     """How many objects are in a picture to draw or to edit, each as often as it stands here."""
@@ -88,8 +91,9 @@ def build_scheduler() -> DDIMScheduler:
 
 def trained_modules(network: LlamaFusion) -> nn.ModuleDict:
     """What is trained: the image side, and what reads it."""
-    cells = Windows(network.config.hidden_size, network.image_config.tokens)
-    return nn.ModuleDict({"image": network.image_model, "telling": Telling(cells)})
+    width = network.config.hidden_size
+    cells = Windows(width, network.image_config.tokens)
+    return nn.ModuleDict({"image": network.image_model, "telling": Telling(cells), "naming": Naming(width)})
 
 
 class Painted(NamedTuple):
@@ -107,11 +111,13 @@ class Asked(NamedTuple):
     """What comes of questions about pictures."""
 
     answer: torch.Tensor
-    """The language loss of the answers."""
+    """The language loss of the answers, and what is read where questions name things."""
     noise: torch.Tensor
     """The noise loss of the noised pictures."""
     seen: torch.Tensor
     """The telling loss of the pictures' tokens."""
+    known: float
+    """The share of named things read right."""
     right: float
     """The share of right tokens in short answers."""
     described: float
@@ -134,6 +140,7 @@ class Trainer:
         self.mastery = Mastery()
         self.trained = trained_modules(network).to(device)
         self.telling = self.trained["telling"]
+        self.naming = self.trained["naming"]
 
     def latents(self, index: list[int], edited: bool = False) -> torch.Tensor:
         source = self.pool.edited if edited else self.pool.latents
@@ -220,21 +227,26 @@ class Trainer:
         short, long = [], []
         for row, scene in enumerate(scenes):
             for question in self.mastery.questions(scene, rng, variants):
-                short.append(s.turn(Row(question.skill).add([s.eoi]), question.text, question.answer))
+                short.append(s.asked(Row(question.skill).add([s.eoi]), question, scene))
             if row < len(index) // 4:
                 question = questions.ask(scene, rng, "description")
                 long.append(s.turn(Row().add([s.eoi]), question.text, question.answer))
         # Descriptions are much longer than other answers: a batch of their own spares the others the padding.
         subset = context.pick(torch.arange(len(long), device=self.device))
-        losses, right = zip(self._told(context, short, variants), self._told(subset, long, 1))
-        return Asked(losses[0] + 0.5 * losses[1], errors.sum() / noisy.sum().clamp(min=1), seen, *right)
+        answered, right, named = self._told(context, short, variants)
+        described, described_right, _ = self._told(subset, long, 1)
+        read, known = self.naming.loss(named)
+        answer = answered + 0.5 * described + NAMING_WEIGHT * read
+        return Asked(answer, errors.sum() / noisy.sum().clamp(min=1), seen, known.item(), right, described_right)
 
-    def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float]:
-        """The language loss of rows after a context that `variants` of them share, and the share of right tokens."""
+    def _told(self, context: Context, rows: list[Row], variants: int) -> tuple[torch.Tensor, float, list[Found]]:
+        """The language loss of rows after a context that `variants` of them share, the share of right tokens, and what is to be read
+        where things are named."""
         order, batches = parted(rows, variants, 2 if variants > 1 else 1, self.device)
-        told = []
+        told, named = [], []
         for ids, targets, weights, owners in batches:
-            hidden, _ = self.network.text(ids.unflatten(0, (len(rows) // variants, -1)), context)
+            hidden, own = self.network.text(ids.unflatten(0, (len(rows) // variants, -1)), context)
+            named.append(self.naming.found(own, owners, order))
             kept = weights >= 1
             told.append((hidden.flatten(0, 1)[kept], targets[kept], weights[kept], owners[kept]))
         hidden, targets, weights, owners = (torch.cat(tensors) for tensors in zip(*told))
@@ -242,7 +254,7 @@ class Trainer:
         right = logits.detach().argmax(-1) == targets
         self.mastery.record(order, set(owners[~right].tolist()))
         loss = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
-        return loss, right.float().mean().item()
+        return loss, right.float().mean().item(), named
 
 
 def pick(scenes_by_count: dict[int, list[int]], count: int, objects: tuple[int, ...], rng: random.Random) -> list[int]:
@@ -265,7 +277,7 @@ def train_step(
     told = drawn.told + edited.told + 0.5 * asked.seen
     loss = NOISE_WEIGHT * noise + (1.0 if telling else TELLING_WEIGHT) * told + asked.answer
     values = {"noise": drawn.noise, "edit": edited.noise, "told": drawn.right, "changed": edited.right, "answer": asked.answer}
-    return loss, values | {"right": asked.right, "described": asked.described, "worst": trainer.mastery.worst}
+    return loss, values | {"named": asked.known, "right": asked.right, "described": asked.described, "worst": trainer.mastery.worst}
 
 
 def train(runs: Path, steps: int, telling: int, rate: float, seed: int, device: torch.device) -> None:
@@ -279,6 +291,8 @@ def train(runs: Path, steps: int, telling: int, rate: float, seed: int, device: 
     average = Average(trained, 0.998)
     optimizer = torch.optim.AdamW(trained.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     run = Run(runs / "image", {"trained": trained, "average": average.module}, optimizer)
+    if run.step == 0:
+        start_naming(trainer.naming, runs / "text")
     groups = by_count(pool.scenes, list(range(len(pool.scenes))))
     torch.manual_seed(seed + run.step + 7919 * process_number())
     while run.step < steps:

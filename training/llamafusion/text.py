@@ -16,11 +16,16 @@ from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from recipe.llama import build_text_model
 from recipe.mastery import Mastery
+from recipe.readers import Naming
 from recipe.rows import Row, padded, padded_ids, parted
 from recipe.run import Average, Run, begin, finished, join_processes, meet, process_number, set_rate, stage_parser
+from shapes.world import alike
 
 DRILLS = 8
 """Rows behind each context of a drill."""
+
+NAMING_WEIGHT = 0.5
+"""Weight of what is read where things are named, beside the answers."""
 
 
 def batches(sequencer: Sequencer, rng: random.Random, most: int, tokens: int) -> Iterator[list[Row]]:
@@ -41,27 +46,32 @@ the model learns to look there instead of finding out which attribute belongs to
 
 
 def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, sizes: tuple[int, ...], mastery: Mastery) -> Drill:
-    """Questions about descriptions of scenes; each has at most as many objects as one of `sizes`."""
+    """Questions about descriptions of scenes; each has at most as many objects as one of `sizes`, and in half of them two are more
+    alike than by chance."""
     contexts, rows = [], []
-    for _ in range(scenes):
+    for number in range(scenes):
         scene = some_scene(rng, rng.choice(sizes))
+        if number % 2:
+            scene = alike(scene, rng)
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for question in mastery.questions(scene, rng, DRILLS):
-            rows.append(sequencer.turn(Row(question.skill), question.text, question.answer))
+            rows.append(sequencer.asked(Row(question.skill), question, scene))
     return contexts, rows
 
 
 def drill_loss(
-    network: LlamaFusion, sequencer: Sequencer, drill: Drill, mastery: Mastery, device: torch.device
-) -> tuple[torch.Tensor, float]:
-    """The loss of short answers, and the share of right words."""
+    network: LlamaFusion, sequencer: Sequencer, drill: Drill, mastery: Mastery, naming: Naming, device: torch.device
+) -> tuple[torch.Tensor, float, float]:
+    """The loss of short answers and of what is read where things are named; the shares of right words and of things read right."""
     contexts, rows = drill
     ids, real = padded_ids(contexts, device)
     _, context = network.text(ids[:, None], None, real)
     order, batches = parted(rows, DRILLS, 4, device)
-    words, ends = [], []
+    words, ends, named = [], [], []
     for ids, targets, weights, owners in batches:
-        hidden = network.text(ids.unflatten(0, (len(contexts), -1)), context)[0].flatten(0, 1)
+        hidden, own = network.text(ids.unflatten(0, (len(contexts), -1)), context)
+        hidden = hidden.flatten(0, 1)
+        named.append(naming.found(own, owners, order))
         kept = (weights >= 1) & (targets != sequencer.newline) & (targets != sequencer.eos)
         easy = (weights >= 1) & ~kept
         words.append((hidden[kept], targets[kept], weights[kept], owners[kept]))
@@ -72,7 +82,9 @@ def drill_loss(
     mastery.record(order, set(owners[~hits].tolist()))
     told = (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
     hidden, others = (torch.cat(tensors) for tensors in zip(*ends))
-    return told + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others), hits.float().mean().item()
+    read, known = naming.loss(named)
+    loss = told + 0.2 * F.cross_entropy(network.lm_head(hidden).float(), others) + NAMING_WEIGHT * read
+    return loss, hits.float().mean().item(), known.item()
 
 
 def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device: torch.device) -> None:
@@ -87,13 +99,13 @@ def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device:
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
     mastery = Mastery()
-    drilled = 0.0
-    run = Run(folder, {"text": model, "average": average.module}, optimizer)
+    naming = Naming(model.config.hidden_size).to(device)
+    naming_optimizer = torch.optim.AdamW(naming.parameters(), lr=3e-3, weight_decay=0.0, fused=True)
+    drilled = named = names_known = 0.0
+    run = Run(folder, {"text": model, "average": average.module, "naming": naming}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
         most = run.objects(steps, (0.08, 0.5, 0.65))
-        # A wrong choice between two objects is the clearest lesson, until it is learned.
-        drilled_sizes = (most,) if run.restored else (min(2, most), most)
         for rows in batches(sequencer, rng, most, tokens):
             ids, targets, weights = (tensor.to(device) for tensor in padded(rows))
             set_rate(optimizer, run.step, steps, rate, descent=0.2)
@@ -102,24 +114,29 @@ def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device:
                 kept = weights > 0
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
+                # A wrong choice between two objects is the clearest lesson, until it is learned.
+                drilled_sizes = (most,) if names_known > 0.9 else (min(2, most), most)
                 asked = question_drill(sequencer, rng, 28, drilled_sizes, mastery)
-                drill, right = drill_loss(network, sequencer, asked, mastery, device)
+                drill, right, known = drill_loss(network, sequencer, asked, mastery, naming, device)
             drilled += right / 100
+            named += known / 100
+            names_known += 0.02 * (known - names_known)
             loss = (losses * weights[kept]).sum() / weights.sum() + drill
             loss.backward()
             run.average_gradients()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            for stepped in (optimizer, naming_optimizer):
+                stepped.step()
+                stepped.zero_grad(set_to_none=True)
             average.update(model, run.step)
             run.step += 1
             if run.step % 100 == 0:
                 with torch.no_grad():
                     hits = (logits.argmax(-1) == targets[kept]).float()
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
-                shares = {"written": written, "answered": answered, "drilled": drilled}
+                shares = {"written": written, "answered": answered, "drilled": drilled, "named": named}
                 run.log(loss=loss.detach(), **shares, most=most, worst=mastery.worst)
-                drilled = 0.0
+                drilled = named = 0.0
             run.save_if_due()
             if run.step == steps:
                 break
@@ -136,6 +153,13 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
     """The averaged text model of a run and its tokenizer."""
     text, sequencer = text_model(folder)
     return finished(text, folder), sequencer
+
+
+def start_naming(naming: Naming, folder: Path) -> None:
+    """Lets readers of names begin as those that a run of this stage has, if it has any."""
+    modules = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]
+    if "naming" in modules:
+        naming.load_state_dict(modules["naming"])
 
 
 def main() -> None:

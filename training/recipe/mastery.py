@@ -7,6 +7,7 @@ a long time at chance. Lessons in what fails end that time; README.md tells how 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from operator import attrgetter
 from typing import TypeVar
@@ -38,6 +39,8 @@ class Mastery:
 
     def __init__(self) -> None:
         self.failing: dict[str, float] = {}
+        self.offered: Counter[str] = Counter()
+        """How often there was a lesson in a skill to choose."""
         self.focus = ""
         self._batches = 0
         self._rng = random.Random(0)
@@ -69,6 +72,7 @@ class Mastery:
         """Some of the lessons: about half of them in the focus, as far as there are any, the others the sooner the more their
         skill fails; one never tried counts as failing half of the time."""
         skills = [skill(lesson) for lesson in lessons]
+        self.offered.update(skills)
         focused = [number for number, name in enumerate(skills) if name == self.focus]
         others = [number for number, name in enumerate(skills) if name != self.focus]
         ranks = {number: rng.random() ** (1 / max(self.failing.get(skills[number], 0.5), LEAST)) for number in others}
@@ -87,4 +91,6 @@ class Mastery:
                 self.failing[row.skill] = before + PACE * ((number in wrong) - before)
         self._batches += 1
         if self._batches % TERM == 0:
-            self.focus = self._rng.choices(list(self.failing), list(self.failing.values()))[0]
+            # What fails in many lessons matters more than what fails in few; the root lets the rare have their turns, too.
+            shares = [failing * self.offered[name] ** 0.5 for name, failing in self.failing.items()]
+            self.focus = self._rng.choices(list(self.failing), shares)[0]

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from recipe.context import Context
+from recipe.rows import Row
 from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, SIZE_NAMES, Scene, Thing
 
 READER_SCALE = 16.0
@@ -98,3 +100,45 @@ class Telling(nn.Module):
         labels = {name: rows.repeat_interleave(variants, 0) for name, rows in self.readers.labels(scenes).items()}
         loss, right = self.readers.loss(F.normalize(self.cells(states).float(), dim=-1), labels)
         return loss, right[self.readers.occupied(labels).to(right.device)].float().mean()
+
+
+Found = tuple[torch.Tensor, list[Thing]]
+"""States of words that name things [things, width], and what they name."""
+
+
+class Naming(nn.Module):
+    """Linear readers of words that name a thing: what the words after them can know of it there. To look one thing up is learned within
+    hundreds of steps then; questions about two things at once ("is the star above the ring") had taken many thousands without."""
+
+    NAMES = {"shape": SHAPES, "color": COLOR_NAMES, "size": SIZE_NAMES, "place": PLACES}
+
+    LAYER = 4
+    """The decoder layer, from 0, whose values are read: what its and later layers can make use of."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.readers = nn.ModuleDict({name: nn.Linear(width, len(values)) for name, values in self.NAMES.items()})
+
+    def found(self, own: Context, owners: torch.Tensor, order: list[Row]) -> Found:
+        """What is to be read in a batch of rows with the context `own`. `owners` are the numbers of the rows in `order`, for each
+        token [rows, length]."""
+        values = own.values[self.LAYER]  # [contexts, variants, heads, length, head size], without variants if there is one
+        values = values.transpose(-3, -2).flatten(-2).reshape(*owners.shape, -1)
+        numbers = enumerate(owners[:, 0].tolist())
+        named = [(row, position, thing) for row, number in numbers for position, thing in order[number].named]
+        places = torch.tensor([place for *place, _ in named], dtype=torch.long, device=values.device).reshape(-1, 2)
+        return values[places[:, 0], places[:, 1]], [thing for *_, thing in named]
+
+    def loss(self, found: list[Found]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The readers' cross-entropy, and the share of things read right in everything."""
+        states = self.norm(torch.cat([states for states, _ in found]).float())
+        things = [thing for _, batch in found for thing in batch]
+        total = torch.zeros((), device=states.device)
+        right = torch.ones(len(things), dtype=torch.bool, device=states.device)
+        for name, values in self.NAMES.items():
+            labels = torch.tensor([values.index(getattr(thing, name)) for thing in things], device=states.device)
+            logits = self.readers[name](states)
+            total = total + F.cross_entropy(logits, labels)
+            right &= logits.argmax(-1) == labels
+        return total, right.float().mean()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from shapes.world import Thing
+
 
 class Row:
     """A token sequence under construction: ids, and for each position what it has to predict and how much that counts."""
@@ -14,6 +16,8 @@ class Row:
         self.ids: list[int] = []
         self.targets: list[int] = []
         self.weights: list[float] = []
+        self.named: list[tuple[int, Thing]] = []
+        """Positions at which a name ends, and what it names, if that is to be read there (`Naming`)."""
         self._closed = True
 
     def add(self, tokens: list[int], weight: float = 0.0) -> Row:

@@ -53,7 +53,8 @@ class Run:
         if (folder / "state.pt").exists():
             state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
             for name, module in modules.items():
-                module.load_state_dict(state["modules"][name])
+                if name in state["modules"]:  # what only helps to learn is not in a run that began from a checkpoint
+                    module.load_state_dict(state["modules"][name])
             if "optimizer" in state:
                 optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]

@@ -51,25 +51,25 @@ class Wording:
 
 
 def unique_name(thing: Thing, scene: Scene, rng: random.Random, without: str = "") -> tuple[str, str] | None:
-    """A noun phrase that means this thing and no other, not using the attribute `without`, and what it names the thing by."""
-    names = []
-    if without != "shape":
-        names.append((thing.shape, "by shape", [t for t in scene.things if t.shape == thing.shape]))
-        if without != "color":
-            same = [t for t in scene.things if (t.shape, t.color) == (thing.shape, thing.color)]
-            names.append((f"{thing.color} {thing.shape}", "by color and shape", same))
-        if without != "size":
-            same = [t for t in scene.things if (t.shape, t.size) == (thing.shape, thing.size)]
-            names.append((f"{thing.size} {thing.shape}", "by size and shape", same))
-    if without != "color":
-        names.append((f"{thing.color} object", "by color", [t for t in scene.things if t.color == thing.color]))
-        if without == "shape" and len(scene.things) > 1:
-            same = [t for t in scene.things if (t.color, t.size) == (thing.color, thing.size)]
-            names.append((f"{thing.size} {thing.color} object", "by size and color", same))
+    """A noun phrase that means this thing and no other, not using the attribute `without`, and the attributes that it takes to tell
+    it from the others: the star's size, if it is called the small star, only if there are more stars."""
+    names = [("shape", "{shape}"), ("color shape", "{color} {shape}"), ("size shape", "{size} {shape}"), ("color", "{color} object")]
+    if without == "shape" and len(scene.things) > 1:
+        names.append(("size color", "{size} {color} object"))
+    names = [(said.split(), form) for said, form in names if without not in said.split()]
     if without != "place":
-        names.append((f"object {placed(thing.place, rng)}", "by place", [thing]))
+        names.append((["place"], f"object {placed(thing.place, rng)}"))
     rng.shuffle(names)
-    return next(((name, means) for name, means, same in names if len(same) == 1), None)
+    for said, form in names:
+        if fits_one(thing, scene, said):
+            needed = next((one for one in said[::-1] if fits_one(thing, scene, [one])), None)
+            return form.format(**vars(thing)), f"by {needed or ' and '.join(said)}"
+    return None
+
+
+def fits_one(thing: Thing, scene: Scene, attributes: list[str]) -> bool:
+    """Whether no other thing of the scene has the same of all these attributes."""
+    return not any(other != thing and all(getattr(other, a) == getattr(thing, a) for a in attributes) for other in scene.things)
 
 
 def _color(scene: Scene, rng: random.Random, wording: Wording) -> Asked | None:

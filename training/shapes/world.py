@@ -10,7 +10,7 @@ import functools
 import math
 import random
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,6 +101,18 @@ def random_scene(rng: random.Random, count: int | None = None, part: str | None 
         scene = _draw_scene(rng, count or rng.choice((1, 1, 2, 2, 2, 3, 3, 4)))
         if part is None or split(scene) == part:
             return scene
+
+
+def alike(scene: Scene, rng: random.Random) -> Scene:
+    """The scene with the shape or the color of one thing given to another, so that it takes more to name them; the scene as it is
+    if that one is of another part of the split."""
+    if len(scene.things) < 2:
+        return scene
+    first, second, *others = rng.sample(scene.things, len(scene.things))
+    attribute = rng.choice(("shape", "shape", "color"))
+    second = replace(second, **{attribute: getattr(first, attribute)})
+    changed = Scene.of(scene.ground, [first, second, *others])
+    return changed if split(changed) == split(scene) else scene
 
 
 def _draw_scene(rng: random.Random, count: int) -> Scene:

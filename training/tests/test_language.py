@@ -3,13 +3,65 @@
 import random
 import unittest
 
-from shapes import captions, edits, frames, knowledge, pairs, questions, strangers, thinking
+from shapes import captions, edits, frames, knowledge, naming, pairs, questions, strangers, thinking
 from shapes.benchmark import ANSWERS, CONFIRMATIONS, COPIES, EDITS, NEXT, PAIRS, SEVERAL, SINGLE, STRANGERS, THINKING, Cases, run
 from shapes.inventory import entries
 from shapes.wording import typed
-from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, Scene, Thing, random_scene, render, split
+from shapes.world import COLOR_NAMES, GROUND_NAMES, PLACES, SHAPES, Scene, Thing, alike, random_scene, render, split
 
 SCENE = Scene.of("gray", [Thing("circle", "red", "small", "top left"), Thing("star", "blue", "large", "center")])
+
+
+class NamingTests(unittest.TestCase):
+    def test_a_name_means_the_one_thing_that_fits(self) -> None:
+        twins = [Thing("star", "red", "small", "top"), Thing("star", "blue", "large", "center"), Thing("ring", "red", "small", "left")]
+        scene = Scene.of("gray", twins)
+        meant = {
+            "Where is the SMALL star?": ["top"],
+            "is the blue star above the ring": ["center", "left"],
+            "what shape is the large object": ["center"],
+            "where is the star": [],
+            "how many stars are there": [],
+            "is there a green ring": [],
+        }
+        for text, places in meant.items():
+            with self.subTest(text):
+                self.assertEqual([thing.place for _, thing in naming.named(text, scene)], places)
+        self.assertEqual([end for end, _ in naming.named("is the blue star above the ring", scene)], [16, 31])
+
+
+    def test_a_skill_is_what_it_takes_to_tell_a_thing_from_the_others(self) -> None:
+        small, large, ring = (
+            Thing("star", "red", "small", "top"),
+            Thing("star", "red", "large", "center"),
+            Thing("ring", "red", "small", "left"),
+        )
+        alone, twins = Scene.of("gray", [small, ring]), Scene.of("gray", [small, large, ring])
+        rng = random.Random(0)
+        for scene, thing, expected in (
+            (alone, small, {"star": "by shape", "red star": "by shape", "small star": "by shape"}),
+            (twins, small, {"small star": "by size and shape"}),
+            (twins, large, {"large star": "by size"}),
+            (twins, ring, {"ring": "by shape", "red ring": "by shape", "small ring": "by shape"}),
+        ):
+            names = dict(filter(None, (questions.unique_name(thing, scene, rng, "place") for _ in range(200))))
+            self.assertEqual(names, expected)
+
+    def test_alike_scenes_share_more_and_stay_in_their_part(self) -> None:
+        rng = random.Random(3)
+        for _ in range(300):
+            scene = random_scene(rng, part="train")
+            changed = alike(scene, rng)
+            self.assertEqual(split(changed), "train")
+            self.assertEqual([t.place for t in changed.things], [t.place for t in scene.things])
+            if changed != scene:
+                self.assertGreater(twins(changed), 0)
+
+
+def twins(scene: Scene) -> int:
+    """Pairs of things that share a shape or a color."""
+    pairs = [(a, b) for i, a in enumerate(scene.things) for b in scene.things[:i]]
+    return sum(a.shape == b.shape or a.color == b.color for a, b in pairs)
 
 
 class CaptionTests(unittest.TestCase):

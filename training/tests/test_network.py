@@ -4,6 +4,7 @@ import json
 import random
 import unittest
 from pathlib import Path
+from unittest import mock
 
 try:
     import torch
@@ -15,17 +16,19 @@ try:
     from llamafusion.image import Windows
     from llamafusion.network import LlamaFusion
     from llamafusion.patchifier import ImageConfig
-    from llamafusion.text import DRILLS, question_drill
+    from llamafusion.text import DRILLS, drill_loss, question_drill
     from recipe.context import Context
+    from recipe.llama import build_text_model
     from recipe.mastery import Mastery
     from recipe.noise import object_weights
-    from recipe.readers import Telling
+    from recipe.readers import Naming, Telling
 except ImportError:
     torch = None
 
 from shapes.world import Scene, Thing, random_scene
 
 GOLDENS = Path(__file__).resolve().parents[2] / "Tests" / "Goldens" / "llamafusion"
+MODEL = Path(__file__).resolve().parents[2] / "models" / "llamafusion-shapes"
 
 
 @unittest.skipUnless(torch and GOLDENS.exists(), "needs PyTorch and the golden data")
@@ -102,6 +105,30 @@ class NetworkTests(unittest.TestCase):
         self.assertEqual((len(contexts), len(rows)), (6, 6 * DRILLS))
         self.assertEqual({context[-1] for context in contexts}, {sequencer.eoi})
         self.assertTrue(all(sequencer.eos in row.targets for row in rows))
+        self.assertTrue(any(row.named for row in rows))
+        for row in rows:
+            for position, thing in row.named:
+                ending = sequencer.tokenizer.decode(row.ids[: position + 1]).lower()
+                self.assertTrue(ending.endswith((thing.shape, "object")), ending)
+
+    def test_what_a_name_means_is_read_from_its_own_row(self) -> None:
+        sequencer = Sequencer(Tokenizer.from_file(str(MODEL / "tokenizer.json")))
+        contexts, rows = question_drill(sequencer, random.Random(1), 2, (3,), Mastery())
+        network = LlamaFusion(build_text_model(sequencer.tokenizer, sequencer.bos, sequencer.eos), ImageConfig())
+        naming = Naming(network.config.hidden_size)
+        with mock.patch.object(naming, "loss", wraps=naming.loss) as read:
+            drill_loss(network, sequencer, (contexts, rows), Mastery(), naming, torch.device("cpu"))
+        ((found,),) = [call.args for call in read.call_args_list]
+        states, things = torch.cat([states for states, _ in found]), [thing for _, named in found for thing in named]
+        expected = []
+        for number, row in enumerate(rows):
+            ids = torch.tensor([[contexts[number // DRILLS] + row.ids]])
+            values = network.text(ids, None)[1].values[Naming.LAYER]  # [1, heads, tokens, head size]
+            tokens = values[0].transpose(0, 1).flatten(1)[-len(row.ids) :]
+            expected += [(thing, tokens[position]) for position, thing in row.named]
+        self.assertEqual(len(things), len(expected))
+        for thing, state in zip(things, states):
+            self.assertTrue(any(thing == other and torch.allclose(state, alone, atol=1e-4) for other, alone in expected))
 
 
 if __name__ == "__main__":
