@@ -37,7 +37,7 @@ NOISE_WEIGHT = 1.0
 TELLING_WEIGHT = 0.3
 """Weight of the telling losses beside the noise losses."""
 
-NAMING_WEIGHT = 0.3
+NAMING_WEIGHT = 1.0
 """Weight of what is read where questions name things, beside the answers."""
 
 NOISY_TIMESTEPS = 0.35
