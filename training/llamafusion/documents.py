@@ -15,7 +15,6 @@ from tokenizers import Tokenizer
 from recipe.rows import Row
 from recipe.tokenizer import LLAMA3_SPLIT, begin_with, train_bpe
 from shapes import captions, edits, knowledge, naming, questions
-from shapes.questions import Question
 from shapes.world import Scene, random_scene
 
 BOS, EOS, BOI, EOI = "<|begin_of_text|>", "<|end_of_text|>", "<|begin_of_image|>", "<|end_of_image|>"
@@ -70,18 +69,16 @@ class Sequencer:
         """Token ids without a bos."""
         return self.tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
-    def turn(self, row: Row, question: str, answer: str) -> Row:
-        """Appends a question, a newline, its answer; the end of the answer predicts eos."""
+    def turn(self, row: Row, question: str, answer: str, scene: Scene | None = None) -> Row:
+        """Appends a question, a newline, its answer; the end of the answer predicts eos. With the scene that is asked about, what is
+        meant where names in the question end."""
+        asked = self.tokenizer.encode(question, add_special_tokens=False)
+        if scene:
+            start, ends = len(row.ids), [end for _, end in asked.offsets]
+            row.named += [(start + ends.index(end), thing) for end, thing in naming.named(question, scene) if end in ends]
         told = self.ids("\n" + answer)
-        row.add(self.ids(question), CONTEXT_WEIGHT).add(told[:2], ANSWER_WEIGHT)
+        row.add(asked.ids, CONTEXT_WEIGHT).add(told[:2], ANSWER_WEIGHT)
         return row.add(told[2:], ANSWER_WEIGHT if len(told) < 6 else 1.0).close(self.eos)
-
-    def asked(self, row: Row, question: Question, scene: Scene) -> Row:
-        """A turn about a scene, with what is meant where names in the question end."""
-        ends = [end for _, end in self.tokenizer.encode(question.text, add_special_tokens=False).offsets]
-        start = len(row.ids)
-        row.named += [(start + ends.index(end), thing) for end, thing in naming.named(question.text, scene) if end in ends]
-        return self.turn(row, question.text, question.answer)
 
     def picture(self, scene: Scene) -> list[int]:
         """A picture as text: its canonical description between boi and eoi."""

@@ -227,7 +227,7 @@ class Trainer:
         short, long = [], []
         for row, scene in enumerate(scenes):
             for question in self.mastery.questions(scene, rng, variants):
-                short.append(s.asked(Row(question.skill).add([s.eoi]), question, scene))
+                short.append(s.turn(Row(question.skill).add([s.eoi]), question.text, question.answer, scene))
             if row < len(index) // 4:
                 question = questions.ask(scene, rng, "description")
                 long.append(s.turn(Row().add([s.eoi]), question.text, question.answer))

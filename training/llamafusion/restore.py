@@ -3,7 +3,7 @@ modules, each as a run that begins with these weights.
 
     python -m llamafusion.restore --runs runs/llamafusion ../models/llamafusion-shapes
 
-What no checkpoint has begins anew: optimizers, the pool (`llamafusion.pool`) and the readers of `Telling`.
+What no checkpoint has begins anew: optimizers, the pool (`llamafusion.pool`) and the readers of `Telling` and `Naming`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from llamafusion.image import trained_modules
 from llamafusion.network import LlamaFusion
 from llamafusion.patchifier import ImageConfig
 from llamafusion.text import text_model
+from recipe.readers import Naming
 from recipe.run import begin, begin_with, stage_parser
 
 
@@ -31,7 +32,7 @@ def restore(source: Path, runs: Path, seed: int) -> None:
     text, _ = text_model(runs / "text")
     network = LlamaFusion(text, ImageConfig())
     network.load_state_dict(load_file(source / "model.safetensors"))
-    begin_with(runs / "text", "text", text)
+    begin_with(runs / "text", "text", text, naming=Naming(text.config.hidden_size))
     begin_with(runs / "image", "trained", trained_modules(network))
 
 

@@ -55,7 +55,7 @@ def question_drill(sequencer: Sequencer, rng: random.Random, scenes: int, sizes:
             scene = alike(scene, rng)
         contexts.append([sequencer.bos, *sequencer.stand_in(scene, rng)])
         for question in mastery.questions(scene, rng, DRILLS):
-            rows.append(sequencer.asked(Row(question.skill), question, scene))
+            rows.append(sequencer.turn(Row(question.skill), question.text, question.answer, scene))
     return contexts, rows
 
 
@@ -100,8 +100,9 @@ def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device:
     network = LlamaFusion(model, ImageConfig()).to(device)  # for its way through shared contexts; no pictures here
     mastery = Mastery()
     naming = Naming(model.config.hidden_size).to(device)
+    # At a rate of its own: readers are worth most when they have learned what there is to read.
     naming_optimizer = torch.optim.AdamW(naming.parameters(), lr=3e-3, weight_decay=0.0, fused=True)
-    drilled = named = names_known = 0.0
+    drilled = named = 0.0
     run = Run(folder, {"text": model, "average": average.module, "naming": naming}, optimizer)
     rng = random.Random(f"text {seed} {run.step} {process_number()}")
     while run.step < steps:
@@ -115,12 +116,11 @@ def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device:
                 logits = model.lm_head(hidden[kept]).float()
                 losses = F.cross_entropy(logits, targets[kept], reduction="none")
                 # A wrong choice between two objects is the clearest lesson, until it is learned.
-                drilled_sizes = (most,) if names_known > 0.9 else (min(2, most), most)
+                drilled_sizes = (most,) if named > 0.9 else (min(2, most), most)
                 asked = question_drill(sequencer, rng, 28, drilled_sizes, mastery)
                 drill, right, known = drill_loss(network, sequencer, asked, mastery, naming, device)
             drilled += right / 100
-            named += known / 100
-            names_known += 0.02 * (known - names_known)
+            named += 0.02 * (known - named)
             loss = (losses * weights[kept]).sum() / weights.sum() + drill
             loss.backward()
             run.average_gradients()
@@ -136,7 +136,7 @@ def train(folder: Path, steps: int, rate: float, tokens: int, seed: int, device:
                     written, answered = (hits[weights[kept] == w].mean() for w in (1.0, ANSWER_WEIGHT))
                 shares = {"written": written, "answered": answered, "drilled": drilled, "named": named}
                 run.log(loss=loss.detach(), **shares, most=most, worst=mastery.worst)
-                drilled = named = 0.0
+                drilled = 0.0
             run.save_if_due()
             if run.step == steps:
                 break
@@ -156,10 +156,8 @@ def finished_text_model(folder: Path) -> tuple[LlamaForCausalLM, Sequencer]:
 
 
 def start_naming(naming: Naming, folder: Path) -> None:
-    """Lets readers of names begin as those that a run of this stage has, if it has any."""
-    modules = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]
-    if "naming" in modules:
-        naming.load_state_dict(modules["naming"])
+    """Lets readers of names begin as those of a run of this stage."""
+    naming.load_state_dict(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["modules"]["naming"])
 
 
 def main() -> None:

@@ -53,8 +53,7 @@ class Run:
         if (folder / "state.pt").exists():
             state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
             for name, module in modules.items():
-                if name in state["modules"]:  # what only helps to learn is not in a run that began from a checkpoint
-                    module.load_state_dict(state["modules"][name])
+                module.load_state_dict(state["modules"][name])
             if "optimizer" in state:
                 optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
@@ -141,13 +140,14 @@ def finished(module: Module, folder: Path) -> Module:
     return module.eval().requires_grad_(False)
 
 
-def begin_with(folder: Path, name: str, module: nn.Module) -> None:
-    """Lets a run begin, at step 0 and with a fresh optimizer, from the weights of its module `name`."""
+def begin_with(folder: Path, name: str, module: nn.Module, **beside: nn.Module) -> None:
+    """Lets a run begin, at step 0 and with a fresh optimizer, from the weights of its module `name`, and of others beside it."""
     if (folder / "state.pt").exists():
         raise SystemExit(f"{folder} has a run already")
     folder.mkdir(parents=True, exist_ok=True)
     weights = module.state_dict()
-    torch.save({"modules": {name: weights, "average": weights}, "step": 0, "restored": True}, folder / "state.pt")
+    modules = {name: weights, "average": weights, **{other: of.state_dict() for other, of in beside.items()}}
+    torch.save({"modules": modules, "step": 0, "restored": True}, folder / "state.pt")
 
 
 def join_processes() -> None:

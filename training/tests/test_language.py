@@ -29,7 +29,6 @@ class NamingTests(unittest.TestCase):
                 self.assertEqual([thing.place for _, thing in naming.named(text, scene)], places)
         self.assertEqual([end for end, _ in naming.named("is the blue star above the ring", scene)], [16, 31])
 
-
     def test_a_skill_is_what_it_takes_to_tell_a_thing_from_the_others(self) -> None:
         small, large, ring = (
             Thing("star", "red", "small", "top"),
@@ -55,10 +54,10 @@ class NamingTests(unittest.TestCase):
             self.assertEqual(split(changed), "train")
             self.assertEqual([t.place for t in changed.things], [t.place for t in scene.things])
             if changed != scene:
-                self.assertGreater(twins(changed), 0)
+                self.assertGreater(shared_looks(changed), 0)
 
 
-def twins(scene: Scene) -> int:
+def shared_looks(scene: Scene) -> int:
     """Pairs of things that share a shape or a color."""
     pairs = [(a, b) for i, a in enumerate(scene.things) for b in scene.things[:i]]
     return sum(a.shape == b.shape or a.color == b.color for a, b in pairs)
